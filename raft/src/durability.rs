@@ -13,7 +13,7 @@ use crate::types::{LogIndex, Time, WriteSeq};
 const MAX_WITHHELD: usize = 16 * 1024;
 
 /// A write handed out and not reported back.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct InFlight {
     seq: WriteSeq,
     /// The last entry of the log that is durable with it.
@@ -25,7 +25,7 @@ struct InFlight {
 }
 
 /// Cursors and gates.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Durability {
     next: WriteSeq,
     completed: WriteSeq,
@@ -147,6 +147,23 @@ impl Durability {
         self.completed = self.completed.max(seq);
         let completed = self.completed;
         self.withheld.extract_if(.., |(until, _)| *until <= completed).map(|(_, reply)| reply).collect()
+    }
+
+    /// Counts writes from the last completed one, and keeps each withheld reply once.
+    #[cfg(feature = "canary")]
+    pub(crate) fn forget_history(&mut self) {
+        let done = self.completed.0;
+        let since = |seq: &mut WriteSeq| *seq = WriteSeq(seq.0.saturating_sub(done));
+        let own = [&mut self.next, &mut self.completed, &mut self.hard_state_in, &mut self.log_in];
+        own.into_iter().for_each(since);
+        self.in_flight.iter_mut().for_each(|write| since(&mut write.seq));
+        self.withheld.iter_mut().for_each(|(until, _)| since(until));
+        let replies = std::mem::take(&mut self.withheld);
+        for reply in replies {
+            if !self.withheld.contains(&reply) {
+                self.withheld.push(reply);
+            }
+        }
     }
 
     /// Since when the oldest write has been under way.

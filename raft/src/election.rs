@@ -16,7 +16,7 @@ use crate::snapshot::Inbound;
 use crate::types::{CampaignId, NodeId, Term, Time};
 
 /// One round of asking.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Campaign {
     id: CampaignId,
     /// The answers of others.

@@ -13,7 +13,7 @@ use crate::types::{LogIndex, NodeId, Round, Time};
 const MAX_ROUNDS: usize = 64;
 
 /// When each recent round of heartbeats was sent.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Rounds {
     latest: Round,
     sent: VecDeque<(Round, Time)>,

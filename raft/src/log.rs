@@ -16,7 +16,7 @@ pub(crate) const MAX_CONFIGURATIONS: usize = 1024;
 pub(crate) type PlacedConfiguration = (LogPosition, Arc<Configuration>);
 
 /// The log, and what of it was not handed to the disk yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Log {
     terms: Terms,
     /// The latest entries, without a gap up to the last.

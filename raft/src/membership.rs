@@ -18,7 +18,7 @@ use crate::types::{LogIndex, LogPosition, NodeId, Time};
 const MAX_CHANGES: usize = 16;
 
 /// A call under way: its changes run back to back, each after the one before is committed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ChangeCall {
     token: u64,
     rest: VecDeque<Change>,

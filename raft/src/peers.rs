@@ -7,11 +7,11 @@ use crate::identity::{Boot, Header, Identity};
 use crate::message::Message;
 use crate::types::NodeId;
 
-/// Peers remembered at most; it is more than a configuration holds.
-const MAX_PEERS: usize = 256;
+/// Peers remembered at most beside the members, for whom there is always room.
+const MAX_STRANGERS: usize = 256;
 
 /// The latest boot seen of each node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Peers {
     boots: BTreeMap<NodeId, Boot>,
 }
@@ -23,8 +23,8 @@ impl Peers {
     }
 
     /// Remembers a boot that is not of the past.
-    pub(crate) fn note(&mut self, node: NodeId, boot: Boot) {
-        if self.boots.len() < MAX_PEERS || self.boots.contains_key(&node) {
+    pub(crate) fn note(&mut self, node: NodeId, boot: Boot, member: bool) {
+        if member || self.boots.len() < MAX_STRANGERS || self.boots.contains_key(&node) {
             self.boots.insert(node, boot);
         }
     }
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn older_boots_and_twins_are_of_the_past() {
         let mut peers = Peers::default();
-        peers.note(NodeId(1), Boot { counter: 5, nonce: 1 });
+        peers.note(NodeId(1), Boot { counter: 5, nonce: 1 }, true);
         assert!(peers.is_past(NodeId(1), Boot { counter: 4, nonce: 9 }));
         assert!(peers.is_past(NodeId(1), Boot { counter: 5, nonce: 2 }));
         assert!(!peers.is_past(NodeId(1), Boot { counter: 5, nonce: 1 }));

@@ -10,7 +10,7 @@ use crate::status::FollowerState;
 use crate::types::{LogIndex, LogPosition, NodeId, ReplicaId, Round, SnapshotId, Term, Time};
 
 /// How entries go to a follower.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Sending {
     /// One append at a time, until a common entry is known.
     Probe {
@@ -24,7 +24,7 @@ pub(crate) enum Sending {
 }
 
 /// Appends under way: bounded by count and bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
     appends: VecDeque<(LogIndex, usize)>,
     bytes: usize,
@@ -56,7 +56,7 @@ impl Window {
 }
 
 /// A snapshot on its way.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SnapshotSending {
     /// The caller was asked for one.
     pub(crate) asked: bool,
@@ -69,7 +69,7 @@ pub(crate) struct SnapshotSending {
 }
 
 /// One follower.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Progress {
     pub(crate) node: NodeId,
     pub(crate) target: Target,
@@ -99,7 +99,7 @@ pub(crate) struct Progress {
 }
 
 /// The boots of a follower, and what earlier ones acknowledged to this leader in this term.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Boots {
     pub(crate) current: Option<Boot>,
     /// Acknowledged before `current`; `current` must not hold less.
@@ -185,7 +185,13 @@ impl Progress {
             // An ack of a probe, or of anything that the log can go on from.
             Sending::Probe { .. } => self.replicate(),
             Sending::Snapshot(_) if self.matched >= log_base => self.replicate(),
-            Sending::Snapshot(_) => {}
+            Sending::Snapshot(snapshot) => {
+                let offered = snapshot.offered.as_ref().map(|(_, meta)| meta.last.index);
+                if offered.is_some_and(|index| index <= self.matched) {
+                    // It has this one, and the log moved on meanwhile: it needs another.
+                    *snapshot = SnapshotSending::default();
+                }
+            }
         }
         news
     }

@@ -9,7 +9,7 @@ use crate::types::{NodeId, Time};
 const MAX_PROMISES: usize = 16;
 
 /// What this boot promised, and what an earlier one may have.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Promises {
     given: BTreeMap<NodeId, Time>,
     /// An earlier boot promised to someone, forgotten whom, at most until here.

@@ -27,7 +27,7 @@ use crate::types::{
 };
 
 /// One replica of one group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Raft {
     pub(crate) me: Identity,
     pub(crate) settings: Settings,
@@ -65,7 +65,7 @@ pub struct Raft {
 }
 
 /// What a replica does, with all that belongs to it and goes with it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Role {
     /// Waits for a leader, or follows one.
     Follower(Follower),
@@ -80,7 +80,7 @@ pub(crate) enum Role {
 }
 
 /// A follower's state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Follower {
     /// The leader of the current term, once heard.
     pub(crate) leader: Option<ReplyTo>,
@@ -92,7 +92,7 @@ pub(crate) struct Follower {
 }
 
 /// A leader's state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Leader {
     /// Everyone else in the configuration in force, by node.
     pub(crate) progress: Vec<Progress>,
@@ -181,6 +181,15 @@ impl Raft {
         }
     }
 
+    /// Forgets what no rule reads, so that equal states are equal however they were reached: counters, random
+    /// numbers, how many writes there were. Writes under way count from 1 again. Only between two outputs.
+    #[cfg(feature = "canary")]
+    pub fn forget_history(&mut self) {
+        self.counters = Counters::default();
+        self.rng = Rng::new(0);
+        self.durability.forget_history();
+    }
+
     #[cfg(feature = "canary")]
     pub(crate) fn planted(&self, canary: Canary) -> bool {
         self.canary == Some(canary)
@@ -238,7 +247,8 @@ impl Raft {
             self.counters.bad_messages += 1;
             return;
         }
-        self.peers.note(header.from.node, header.from.boot);
+        let member = self.configuration().members.contains_key(&header.from.node);
+        self.peers.note(header.from.node, header.from.boot, member);
         if message.body.to_boot().is_some_and(|boot| boot != self.me.peer.boot) {
             self.counters.stale_replies += 1;
             return;
@@ -368,6 +378,8 @@ impl Raft {
         }
         if leader.heartbeat_due <= now {
             self.begin_round();
+            // The configuration may have shrunk to a majority that answered already.
+            self.confirm_reads();
             self.push_transfer();
         }
     }

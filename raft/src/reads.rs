@@ -20,7 +20,7 @@ enum Origin {
 }
 
 /// A leader's reads that wait.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LeaderReads {
     /// Until an entry of the own term is committed: only then is the commit index known to be current.
     parked: Vec<Origin>,
@@ -47,7 +47,7 @@ impl LeaderReads {
 }
 
 /// A follower's reads, sent to the leader in batches.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ForwardedReads {
     queued: Vec<u64>,
     asked: VecDeque<(ReadId, Time, Vec<u64>)>,

@@ -10,7 +10,7 @@ use crate::raft::{Raft, ReplyTo, Role};
 use crate::types::{LogIndex, NodeId, SnapshotId, Time};
 
 /// The one snapshot that a replica receives at a time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Inbound {
     Idle,
     /// The caller fetches it; the log goes on.

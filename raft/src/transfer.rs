@@ -6,7 +6,7 @@ use crate::raft::{Raft, Role};
 use crate::types::{NodeId, Time};
 
 /// A transfer under way; proposals are refused meanwhile.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Transfer {
     pub(crate) to: NodeId,
     /// Given up then.
