@@ -15,6 +15,7 @@
 //! parallel. Sections (§) are those of Ongaro's dissertation, "Consensus: Bridging Theory and Practice".
 
 pub mod canary;
+pub mod codec;
 mod configuration;
 mod durability;
 mod election;

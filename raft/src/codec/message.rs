@@ -71,25 +71,25 @@ impl Kind {
     /// The kind that `head` names, if its other bits are possible with it.
     #[inline]
     fn of_head(head: u8) -> Option<Kind> {
-        let kinds = [
-            Kind::PreVote,
-            Kind::Vote,
-            Kind::Append,
-            Kind::Heartbeat,
-            Kind::Commit,
-            Kind::TimeoutNow,
-            Kind::SnapshotOffer,
-            Kind::ReadRequest,
-            Kind::LostDisk,
-            Kind::PreVoteReply,
-            Kind::VoteReply,
-            Kind::AppendAck,
-            Kind::HeartbeatAck,
-            Kind::AppendReject,
-            Kind::SnapshotReply,
-            Kind::ReadReply,
-        ];
-        let kind = kinds.into_iter().find(|kind| *kind as u8 == head & !(FLAG | SAME_BOOT))?;
+        let kind = match head & !(FLAG | SAME_BOOT) {
+            0x01 => Kind::PreVote,
+            0x02 => Kind::Vote,
+            0x03 => Kind::Append,
+            0x04 => Kind::Heartbeat,
+            0x05 => Kind::Commit,
+            0x06 => Kind::TimeoutNow,
+            0x07 => Kind::SnapshotOffer,
+            0x08 => Kind::ReadRequest,
+            0x09 => Kind::LostDisk,
+            0x11 => Kind::PreVoteReply,
+            0x12 => Kind::VoteReply,
+            0x13 => Kind::AppendAck,
+            0x14 => Kind::HeartbeatAck,
+            0x15 => Kind::AppendReject,
+            0x17 => Kind::SnapshotReply,
+            0x18 => Kind::ReadReply,
+            _ => return None,
+        };
         let flag_fits = head & FLAG == 0 || kind.has_flag();
         let boot_fits = head & SAME_BOOT == 0 || kind.is_reply();
         (flag_fits && boot_fits).then_some(kind)

@@ -34,5 +34,5 @@ pub const FORMAT: u8 = 1;
 pub const MAX_MESSAGES: usize = 1 << 20;
 /// The most entries in one append: more than fit into 48 MiB of [`crate::Settings::append_bytes`].
 pub const MAX_ENTRIES: usize = 1 << 20;
-/// Longer durations are refused: over a century.
-const MAX_SECONDS: u64 = 1 << 32;
+/// Longer durations are refused: beyond 64 bits of nanoseconds, and far below an overflow.
+const MAX_SECONDS: u64 = 1 << 35;

@@ -199,7 +199,8 @@ impl Scene {
         let prev = self.position(draw);
         let mut previous = prev;
         let mut entries = Vec::new();
-        for _ in 0..draw.below(if draw_is_long(draw) { 200 } else { 4 }) {
+        let most = if draw.one_in(64) { 200 } else { 4 };
+        for _ in 0..draw.below(most) {
             let mut entry = Entry {
                 index: LogIndex(previous.index.0.saturating_add(1)),
                 term: if draw.one_in(4) { term.max(previous.term) } else { previous.term },
@@ -227,15 +228,14 @@ impl Scene {
 
     fn body(&self, draw: &mut Draw, term: Term) -> Body {
         // Appends do the most, LostDisk ends everything.
-        match draw.below(if draw.one_in(64) { 25 } else { 24 }) {
+        let kinds = if draw.one_in(64) { 25 } else { 24 };
+        match draw.below(kinds) {
             0 => Body::PreVote(self.vote_request(draw)),
             1 => Body::PreVoteReply(self.vote_reply(draw)),
             2 => Body::Vote(self.vote_request(draw)),
             3 => Body::VoteReply(self.vote_reply(draw)),
             4..=10 => Body::Append(self.append(draw, term)),
-            11 | 12 => {
-                Body::AppendAck(AppendAck { to_boot: self.to_boot(draw), matched: self.index(draw) })
-            }
+            11 | 12 => Body::AppendAck(AppendAck { to_boot: self.to_boot(draw), matched: self.index(draw) }),
             13 | 14 => {
                 let (to_boot, rejected) = (self.to_boot(draw), self.index(draw));
                 Body::AppendReject(AppendReject { to_boot, rejected, hint: self.position(draw) })
@@ -296,8 +296,4 @@ impl Scene {
         let range = if draw.one_in(128) { RangeId(draw.any()) } else { self.range };
         Message { range, from, to, term, body: self.body(draw, term) }
     }
-}
-
-fn draw_is_long(draw: &mut Draw) -> bool {
-    draw.one_in(64)
 }
