@@ -349,6 +349,23 @@ fn every_refusal_says_why() {
 }
 
 #[test]
+fn numbers_of_every_width_pass() {
+    let powers = (0..64).map(|bits| 1u64 << bits);
+    let numbers: Vec<u64> = powers.flat_map(|power| [power - 1, power, power | power >> 1]).collect();
+    for number in numbers.into_iter().chain([u64::MAX, u64::MAX / 3]) {
+        let read = || Body::ReadRequest(ReadRequest { id: ReadId(number) });
+        // At the end of the bytes, and with more behind it.
+        let envelope = of([read(), read(), read()]);
+        assert_eq!(decoded(&encoded(&envelope)), Ok(envelope), "{number}");
+    }
+    for zeros in 1..9 {
+        let padded = [vec![0x81], vec![0x80; zeros - 1], vec![0], vec![0; 9]].concat();
+        let what = "a number in more bytes than it needs";
+        assert_eq!(raw_message(0x08, &padded), Err(DecodeError::NotCanonical { what }), "{zeros}");
+    }
+}
+
+#[test]
 fn an_append_cannot_reach_the_limit_of_indexes() {
     let last = LIMIT - 3;
     let prev = LogPosition::new(LogIndex(last), Term(1));

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::error::DecodeError;
-use super::reader::{Reader, share};
+use super::reader::Reader;
 use super::writer::Writer;
 use super::{FORMAT, MAX_ENTRIES};
 use crate::entry::{Entry, Payload, SnapshotMeta};
@@ -68,7 +68,7 @@ impl Reader<'_> {
         match tag {
             NOOP => Ok(Payload::Noop),
             CONFIGURATION => Ok(Payload::Configuration(self.configuration()?)),
-            COMMAND => Ok(Payload::Command(share(whole, self.sized()?))),
+            COMMAND => Ok(Payload::Command(whole.slice_ref(self.sized()?))),
             tag => Err(DecodeError::UnknownTag { tag }),
         }
     }
