@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::ChangeError;
 use crate::identity::DiskId;
-use crate::types::{NodeId, ReplicaId};
+use crate::types::{MAX_NUMBER, NodeId, ReplicaId};
 
 /// The most members that a configuration may have, learners included.
 pub const MAX_MEMBERS: usize = 64;
@@ -112,7 +112,9 @@ impl Configuration {
     /// Whether a remote configuration keeps the bounds that a leader keeps.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.members.len() <= MAX_MEMBERS
+        self.next_node.0 < MAX_NUMBER
+            && self.next_replica.0 < MAX_NUMBER
+            && self.members.len() <= MAX_MEMBERS
             && self.voters().next().is_some()
             && self.members.keys().all(|id| *id < self.next_node)
             && self.members.values().all(|m| m.replica < self.next_replica)
@@ -139,6 +141,9 @@ impl Configuration {
                 }
                 if self.reserved != Some(node) {
                     return Err(ChangeError::NotReserved { node, reserved: self.reserved });
+                }
+                if let Some((other, _)) = self.members.iter().find(|(_, member)| member.disk == disk) {
+                    return Err(ChangeError::DiskInUse { node: *other });
                 }
                 if self.members.len() >= MAX_MEMBERS {
                     return Err(ChangeError::TooManyMembers { limit: MAX_MEMBERS });

@@ -12,7 +12,6 @@ use crate::progress::Progress;
 use crate::quorum::is_majority;
 use crate::raft::{Leader, Raft, ReplyTo, Role};
 use crate::reads::LeaderReads;
-use crate::snapshot::Inbound;
 use crate::types::{CampaignId, NodeId, Term, Time};
 
 /// One round of asking.
@@ -52,7 +51,13 @@ impl Raft {
     /// A learner cannot lead; a replica in the middle of an install has no log to lead with; one whose disk
     /// hangs could not take office.
     fn can_campaign(&self) -> bool {
-        self.is_voter() && !self.inbound.is_installing() && !self.disk_is_stalled()
+        self.may_lead() && !self.inbound.is_installing() && !self.disk_is_stalled()
+    }
+
+    /// A voter may, and so may one that was a voter until a change that is not known to be committed: perhaps
+    /// nobody else holds that change, and nobody without it can be elected (§4.2.2). It does not count itself.
+    fn may_lead(&self) -> bool {
+        self.is_voter() || self.log.configuration_as_of(self.commit).1.is_voter(self.me.peer.node)
     }
 
     fn new_campaign(&mut self) -> Campaign {
@@ -81,9 +86,7 @@ impl Raft {
 
     fn start_vote(&mut self, forced: bool) {
         let campaign = self.new_campaign();
-        self.hard_state.term = self.term().next();
-        self.hard_state.vote = Some(self.me.peer.node);
-        self.durability.hard_state_changed();
+        self.enter_term(self.term().next(), Some(self.me.peer.node));
         self.reset_election_timer();
         let request = VoteRequest { campaign: campaign.id, last: self.log.last(), forced };
         let old = std::mem::replace(&mut self.role, Role::Candidate(campaign));
@@ -207,14 +210,16 @@ impl Raft {
         let Role::Candidate(campaign) = &self.role else { return };
         let durable =
             self.durability.is_done(Gate::HardState) || self.planted(Canary::OfficeBeforeDurability);
-        if durable && self.has_majority(campaign) && self.is_voter() {
+        if durable && self.has_majority(campaign) && self.may_lead() {
             self.take_office();
         }
     }
 
     fn take_office(&mut self) {
         self.counters.elections_won += 1;
-        self.inbound = Inbound::Idle;
+        // A transfer under way goes on until the caller reports its end: ids belong to their sender, and the
+        // next one may have the same.
+        assert!(!self.inbound.is_installing(), "an install ends every campaign");
         let next = self.log.last().index.next();
         let (_, configuration) = self.log.configuration().clone();
         let others = configuration.members.iter().filter(|(node, _)| **node != self.me.peer.node);
@@ -227,7 +232,7 @@ impl Raft {
             term_start: next,
             elected_at: self.now,
             rounds: Rounds::default(),
-            heartbeat_due: self.now,
+            heartbeat_due: self.now + self.settings.heartbeat,
             uncommitted_bytes: 0,
             change: None,
             transfer: None,

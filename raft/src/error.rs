@@ -6,11 +6,16 @@ use thiserror::Error;
 
 use crate::types::{LogIndex, LogPosition, NodeId};
 
+/// A node in words.
+fn known(node: Option<NodeId>) -> String {
+    node.map_or_else(|| "not known".to_owned(), |node| format!("node {node}"))
+}
+
 /// Why a proposal was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum ProposeError {
     /// Another node leads, or none is known.
-    #[error("this node does not lead; the leader is {leader:?}: send the proposal there")]
+    #[error("this node does not lead; the leader is {}: send the proposal there", known(*leader))]
     NotLeader {
         /// The leader, if known.
         leader: Option<NodeId>,
@@ -46,7 +51,7 @@ pub enum ProposeError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum ChangeError {
     /// Another node leads, or none is known.
-    #[error("this node does not lead; the leader is {leader:?}: send the change there")]
+    #[error("this node does not lead; the leader is {}: send the change there", known(*leader))]
     NotLeader {
         /// The leader, if known.
         leader: Option<NodeId>,
@@ -112,7 +117,7 @@ pub enum ChangeError {
         node: NodeId,
     },
     /// The id was not reserved, was abandoned, or was used before.
-    #[error("node id {node} is not reserved (reserved: {reserved:?}): ids come from a reservation")]
+    #[error("node id {node} is not reserved (reserved is {}): ids come from a reservation", known(*reserved))]
     NotReserved {
         /// The id.
         node: NodeId,
@@ -123,6 +128,12 @@ pub enum ChangeError {
     #[error("node {node} is a member with another disk: an id names one disk for ever")]
     OtherDisk {
         /// The id.
+        node: NodeId,
+    },
+    /// The disk is another member's.
+    #[error("that disk is node {node}: one disk cannot be two members")]
+    DiskInUse {
+        /// The member that it is.
         node: NodeId,
     },
     /// The configuration is full.
@@ -166,7 +177,7 @@ pub enum ReadError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum TransferError {
     /// Another node leads, or none is known.
-    #[error("this node does not lead; the leader is {leader:?}")]
+    #[error("this node does not lead; the leader is {}", known(*leader))]
     NotLeader {
         /// The leader, if known.
         leader: Option<NodeId>,

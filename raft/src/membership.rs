@@ -118,9 +118,9 @@ impl Raft {
             Change::Promote { node } => {
                 self.guard_quorum(leader, next)?;
                 let window = self.settings.election_timeout;
+                let (last, behind) = (self.log.last().index, self.settings.caught_up_entries);
                 let caught_up = leader.progress.iter().find(|p| p.node == node).is_some_and(|p| {
-                    p.answered_within(self.now, window)
-                        && p.caught_up_for(self.now).is_some_and(|lasted| lasted >= window)
+                    p.answered_within(self.now, window) && p.is_caught_up(self.now, last, behind, window)
                 });
                 if caught_up { Ok(()) } else { Err(ChangeError::NotCaughtUp { node, window }) }
             }
@@ -153,6 +153,10 @@ impl Raft {
                 call.committed += 1;
             }
             let Some(change) = call.rest.pop_front() else { break Some(None) };
+            if !self.is_voter() && self.uncommitted_change().is_none() {
+                // Its own removal or demotion is committed: it is about to leave office.
+                break Some(Some(ChangeError::LeadershipLost));
+            }
             match self.log.configuration().1.after(change) {
                 Ok(None) => call.committed += 1,
                 Ok(Some(next)) => match self.guard(change, &next) {
@@ -201,7 +205,7 @@ impl Raft {
     }
 
     /// A leader that was removed or demoted leads until that is committed, without counting itself; then it
-    /// makes way for a voter that holds the whole log (§4.2.2).
+    /// makes way for the voter that holds most of the log (§4.2.2).
     pub(crate) fn step_down_if_not_voter(&mut self) {
         if self.is_voter() || self.uncommitted_change().is_some() {
             return;
@@ -210,9 +214,9 @@ impl Raft {
         self.replicate();
         let Role::Leader(leader) = &self.role else { return };
         let recent = |p: &&Progress| p.answered_within(self.now, self.settings.election_timeout);
-        let best = leader.progress.iter().filter(|p| p.voter).filter(recent).max_by_key(|p| p.matched);
-        let caught_up = best.filter(|p| p.matched == self.log.last().index).map(|p| p.node);
-        if let Some(node) = caught_up {
+        let has_all = |p: &&Progress| p.voter && p.matched >= self.commit;
+        let best = leader.progress.iter().filter(has_all).filter(recent).max_by_key(|p| p.matched);
+        if let Some(node) = best.map(|p| p.node) {
             self.send_timeout_now(node);
         }
         self.become_follower(self.term());

@@ -35,6 +35,11 @@ fn is_twin(a: Boot, b: Boot) -> bool {
     a.counter == b.counter && a.nonce != b.nonce
 }
 
+/// Whether `boot` is below the one that the node had when it was added: its disk was rolled back.
+pub(crate) fn is_below_recorded(configuration: &Configuration, node: NodeId, boot: Boot) -> bool {
+    configuration.members.get(&node).is_some_and(|member| boot.counter < member.boot)
+}
+
 /// Whether the message is meant for this replica, disk included.
 pub(crate) fn is_for(me: &Identity, header: &Header, message: &Message) -> bool {
     header.cluster == me.cluster

@@ -106,7 +106,8 @@ pub(crate) struct Boots {
     earlier: Option<LogPosition>,
     /// Acknowledged at all in this term.
     acked: Option<LogPosition>,
-    /// `current` was judged to hold less than what was acknowledged.
+    /// A boot was judged to hold less than what was acknowledged. A later one may have got it back, but nobody
+    /// knows what else the disk forgot.
     lost: bool,
 }
 
@@ -117,7 +118,6 @@ impl Boots {
             return false;
         }
         self.current = Some(boot);
-        self.lost = false;
         self.earlier = self.acked;
         self.earlier.is_some()
     }
@@ -131,9 +131,12 @@ impl Boots {
         self.lost
     }
 
-    /// The current boot acknowledged our log up to `position` (zero: only the term).
+    /// The current boot acknowledged our log up to `position` (zero: only the term). Terms never fall along
+    /// the log, so a term that is not known any more is at least that of an earlier ack.
     pub(crate) fn acked(&mut self, position: LogPosition) {
-        self.acked = Some(self.acked.map_or(position, |earlier| earlier.max(position)));
+        let earlier = self.acked.unwrap_or_default();
+        let (index, term) = (earlier.index.max(position.index), earlier.term.max(position.term));
+        self.acked = Some(LogPosition::new(index, term));
     }
 
     /// Whether a boot that began with `start` lost what an earlier one acknowledged in `term`.
@@ -211,8 +214,16 @@ impl Progress {
         }
     }
 
-    pub(crate) fn caught_up_for(&self, now: Time) -> Option<Duration> {
-        self.caught_up_since.map(|since| now.since(since))
+    /// Whether it was for a whole `window`, and still is: the log may have gone on since it was measured.
+    pub(crate) fn is_caught_up(
+        &self,
+        now: Time,
+        last: LogIndex,
+        caught_up_entries: u64,
+        window: Duration,
+    ) -> bool {
+        last.0.saturating_sub(self.matched.0) <= caught_up_entries
+            && self.caught_up_since.is_some_and(|since| now.since(since) >= window)
     }
 
     pub(crate) fn state(&self) -> FollowerState {
@@ -256,6 +267,16 @@ mod tests {
             boots.heard(Boot { counter: 2, nonce: 2 });
             assert!(boots.judge(Term(3), lost), "{lost:?}");
         }
+    }
+
+    #[test]
+    fn an_ack_of_a_compacted_entry_counts() {
+        let mut boots = Boots::default();
+        boots.heard(Boot { counter: 1, nonce: 1 });
+        boots.acked(at(7, 3));
+        boots.acked(at(9, 0));
+        boots.heard(Boot { counter: 2, nonce: 2 });
+        assert!(boots.judge(Term(3), start(3, at(8, 3))));
     }
 
     #[test]

@@ -7,14 +7,14 @@ use crate::configuration::Configuration;
 use crate::durability::{Durability, Gate};
 use crate::election::Campaign;
 use crate::error::{CompactError, ProposeError};
-use crate::identity::{Boot, Header, Identity, Target};
+use crate::identity::{Boot, Header, Identity, Peer, Target};
 use crate::lease::Rounds;
 use crate::log::Log;
 use crate::membership::ChangeCall;
 use crate::message::{Body, BootStart, Message};
 use crate::output::{HardState, LogRead, Outgoing, Output, ReadPurpose};
 use crate::peers::{self, Peers};
-use crate::progress::Progress;
+use crate::progress::{Progress, Sending};
 use crate::promise::Promises;
 use crate::reads::{ForwardedReads, LeaderReads};
 use crate::rng::Rng;
@@ -37,8 +37,12 @@ pub struct Raft {
     pub(crate) hard_state: HardState,
     pub(crate) log: Log,
     pub(crate) commit: LogIndex,
+    /// Our log equals that of the current term's leader up to here, whatever role we had meanwhile.
+    pub(crate) verified: LogIndex,
     /// Handed out to be applied.
     pub(crate) handed: LogIndex,
+    /// The same, without the last batch.
+    pub(crate) handed_before: LogIndex,
     /// Reported applied.
     pub(crate) applied: LogIndex,
     /// Entries to be applied are being read back.
@@ -86,8 +90,6 @@ pub(crate) struct Follower {
     pub(crate) leader: Option<ReplyTo>,
     /// When it was last heard.
     pub(crate) heard_at: Option<Time>,
-    /// Our log equals this leader's up to here.
-    pub(crate) verified: LogIndex,
     pub(crate) reads: ForwardedReads,
 }
 
@@ -144,7 +146,9 @@ impl Raft {
             rng: Rng::new(seed),
             hard_state,
             commit: hard_state.commit.max(applied),
+            verified: LogIndex::ZERO,
             handed: applied,
+            handed_before: applied,
             applied,
             reading_apply: false,
             durability: Durability::new(hard_state, last.index),
@@ -213,6 +217,14 @@ impl Raft {
         &self.log.configuration().1
     }
 
+    /// Against which a sender is checked. Who counts acks or votes counts by the configuration in force. Who
+    /// might follow must not be shut out from a leader by a change of an earlier leader that never commits.
+    fn known_members(&self, body: &Body) -> &Configuration {
+        let counts = matches!(self.role, Role::Leader(_))
+            || matches!(body, Body::VoteReply(_) | Body::PreVoteReply(_));
+        if counts { self.configuration() } else { &self.log.configuration_as_of(self.commit).1 }
+    }
+
     pub(crate) fn is_voter(&self) -> bool {
         self.configuration().is_voter(self.me.peer.node)
     }
@@ -235,11 +247,14 @@ impl Raft {
             return;
         }
         let for_me = peers::is_for(&self.me, header, &message) || self.planted(Canary::EmptyDiskAnswers);
-        if !for_me || !peers::is_known_or_new(self.configuration(), header, &message) {
+        if !for_me || !peers::is_known_or_new(self.known_members(&message.body), header, &message) {
             self.counters.identity_drops += 1;
             return;
         }
-        if self.peers.is_past(header.from.node, header.from.boot) && !self.planted(Canary::RolledBackDisk) {
+        let Peer { node, boot, .. } = header.from;
+        let rolled_back =
+            self.peers.is_past(node, boot) || peers::is_below_recorded(self.configuration(), node, boot);
+        if rolled_back && !self.planted(Canary::RolledBackDisk) {
             self.counters.identity_drops += 1;
             return;
         }
@@ -313,8 +328,11 @@ impl Raft {
             && let Some(progress) = leader.progress_of(from.target.node)
             && progress.boots.heard(from.boot)
         {
-            let next = progress.next;
-            progress.probe_from(next);
+            // A snapshot on its way goes on: it is offered to the new boot as well (§5).
+            if !matches!(progress.sending, Sending::Snapshot(_)) {
+                let next = progress.next;
+                progress.probe_from(next);
+            }
             leader.heartbeat_due = now;
         }
     }
@@ -377,6 +395,8 @@ impl Raft {
             leader.transfer = None;
         }
         if leader.heartbeat_due <= now {
+            // Only here: the rounds that reads begin must not put off the checks above, nor what follows.
+            leader.heartbeat_due = now + self.settings.heartbeat;
             self.begin_round();
             // The configuration may have shrunk to a majority that answered already.
             self.confirm_reads();
@@ -436,7 +456,10 @@ impl Raft {
         match read.purpose {
             ReadPurpose::Apply => {
                 self.reading_apply = false;
-                let wanted = read.first == self.handed.next() && read.first > self.log.base().index;
+                // Not into a state machine that is being replaced.
+                let wanted = read.first == self.handed.next()
+                    && read.first > self.log.base().index
+                    && !self.inbound.is_installing();
                 let limit = self.appliable();
                 if wanted {
                     self.hand_out(entries.into_iter().filter(|entry| entry.index <= limit).collect());
@@ -489,6 +512,10 @@ impl Raft {
         if self.handed >= limit || self.reading_apply || self.inbound.is_installing() {
             return;
         }
+        // Two batches under way at most, so that what waits for a slow state machine is bounded.
+        if self.applied < self.handed_before {
+            return;
+        }
         let first = self.handed.next();
         match self.log.cached(first, limit, self.settings.apply_bytes) {
             Some(entries) => self.hand_out(entries),
@@ -507,6 +534,9 @@ impl Raft {
     }
 
     fn hand_out(&mut self, entries: Vec<crate::entry::Entry>) {
+        if !entries.is_empty() {
+            self.handed_before = self.handed;
+        }
         for entry in entries {
             assert_eq!(entry.index, self.handed.next(), "entries are applied in order");
             self.handed = entry.index;
@@ -563,13 +593,18 @@ impl Raft {
     /// Becomes, or stays, a follower in `term`; whatever belonged to the old role ends.
     pub(crate) fn become_follower(&mut self, term: Term) {
         if term > self.term() {
-            self.hard_state.term = term;
-            self.hard_state.vote = None;
-            self.durability.hard_state_changed();
+            self.enter_term(term, None);
         }
         let old = std::mem::replace(&mut self.role, Role::Follower(Follower::default()));
         self.end_role(old);
         self.reset_election_timer();
+    }
+
+    pub(crate) fn enter_term(&mut self, term: Term, vote: Option<NodeId>) {
+        self.hard_state.term = term;
+        self.hard_state.vote = vote;
+        self.verified = LogIndex::ZERO;
+        self.durability.hard_state_changed();
     }
 
     pub(crate) fn end_role(&mut self, old: Role) {
@@ -690,22 +725,22 @@ impl Raft {
                 status.lease = self.lease_holds_at(now);
                 status.uncommitted_bytes = leader.uncommitted_bytes;
                 status.transfer_to = leader.transfer.as_ref().map(|transfer| transfer.to);
-                let timeout = self.settings.election_timeout;
-                status.followers = leader.progress.iter().map(|p| follower_status(p, now, timeout)).collect();
+                status.followers = leader.progress.iter().map(|p| self.follower_status(p, now)).collect();
             }
         }
         status
     }
-}
 
-fn follower_status(progress: &Progress, now: Time, window: Duration) -> FollowerStatus {
-    FollowerStatus {
-        node: progress.node,
-        matched: progress.matched,
-        next: progress.next,
-        state: progress.state(),
-        silent_for: now.since(progress.heard_at.unwrap_or_default()),
-        caught_up: progress.caught_up_for(now).is_some_and(|caught_up| caught_up >= window),
+    fn follower_status(&self, progress: &Progress, now: Time) -> FollowerStatus {
+        let (last, behind) = (self.log.last().index, self.settings.caught_up_entries);
+        FollowerStatus {
+            node: progress.node,
+            matched: progress.matched,
+            next: progress.next,
+            state: progress.state(),
+            silent_for: now.since(progress.heard_at.unwrap_or_default()),
+            caught_up: progress.is_caught_up(now, last, behind, self.settings.election_timeout),
+        }
     }
 }
 

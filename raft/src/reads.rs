@@ -192,9 +192,9 @@ impl Raft {
         }
     }
 
-    /// Hands out the confirmed reads whose index is applied.
+    /// Hands out the confirmed reads whose index is applied; none while the state machine is being replaced.
     pub(crate) fn release_reads(&mut self) {
-        if self.confirmed_reads.is_empty() {
+        if self.confirmed_reads.is_empty() || self.inbound.is_installing() {
             return;
         }
         let applied = self.applied;

@@ -14,7 +14,7 @@ use crate::progress::{Progress, Sending, SnapshotSending};
 use crate::raft::{Raft, ReplyTo, Role};
 use crate::settings::Settings;
 use crate::status::Counters;
-use crate::types::{LogIndex, LogPosition, NodeId, Term};
+use crate::types::{LogIndex, LogPosition, NodeId, Term, Time};
 
 /// What sending needs of the replica beside the follower's progress.
 struct Sender<'a> {
@@ -232,6 +232,10 @@ impl Raft {
         if self.inbound.is_installing() && !self.planted(Canary::AppendDuringInstall) {
             return;
         }
+        if !self.agrees_with_base(&append) {
+            self.counters.bad_messages += 1;
+            return;
+        }
         let Some(append) = self.beyond_base(append) else {
             // All of it is inside the snapshot that the log begins after: committed, so equal.
             let matched = self.log.base().index;
@@ -252,13 +256,17 @@ impl Raft {
             self.counters.bad_messages += 1;
             return;
         }
-        if let Role::Follower(follower) = &mut self.role {
-            follower.verified = follower.verified.max(matched);
-        }
+        self.verified = self.verified.max(matched);
         // Not beyond what this append showed to be equal: behind it may stand an older leader's entries.
         let limit = if self.planted(Canary::CommitBeyondAppend) { self.log.last().index } else { matched };
         self.learn_commit(leader_commit.min(limit));
         self.reply(from, Gate::Log, |to_boot| Body::AppendAck(AppendAck { to_boot, matched }));
+    }
+
+    /// What the log's base covers is committed: no leader has another entry there.
+    fn agrees_with_base(&self, append: &Append) -> bool {
+        let base = self.log.base();
+        append.entries.iter().all(|entry| entry.index != base.index || entry.term == base.term)
     }
 
     /// The append without what the log's base covers; `None` if nothing is left.
@@ -354,14 +362,9 @@ impl Raft {
         if self.inbound.is_installing() {
             return;
         }
-        if let Role::Follower(follower) = &self.role {
-            let limit = if self.planted(Canary::CommitBeyondMatch) {
-                self.log.last().index
-            } else {
-                follower.verified
-            };
-            self.learn_commit(commit.min(limit));
-        }
+        let limit =
+            if self.planted(Canary::CommitBeyondMatch) { self.log.last().index } else { self.verified };
+        self.learn_commit(commit.min(limit));
     }
 
     // ---- the leader's side --------------------------------------------------------------------------
@@ -421,7 +424,8 @@ impl Raft {
         let usable = if self.planted(Canary::LeaseWithoutPromises) {
             self.settings.asked_promise() * 2
         } else {
-            self.settings.less_margin(ack.promised)
+            // Nobody promises more than it was asked for.
+            self.settings.less_margin(ack.promised.min(self.settings.asked_promise()))
         };
         let Role::Leader(leader) = &mut self.role else { return };
         if ack.round > leader.rounds.latest() {
@@ -444,11 +448,18 @@ impl Raft {
             }
             Sending::Replicate(window) if stuck && !window.is_empty() => {
                 let prev_index = progress.next.prev();
-                if let Some(term) = self.log.term_at(prev_index) {
-                    let prev = LogPosition::new(prev_index, term);
-                    let body = Body::Append(Append { prev, entries: Vec::new(), commit: self.commit });
-                    let (target, replica) = (progress.target, progress.replica);
-                    self.send(target, replica, self.term(), body);
+                match self.log.term_at(prev_index) {
+                    Some(term) => {
+                        let prev = LogPosition::new(prev_index, term);
+                        let body = Body::Append(Append { prev, entries: Vec::new(), commit: self.commit });
+                        let (target, replica) = (progress.target, progress.replica);
+                        self.send(target, replica, self.term(), body);
+                    }
+                    // The log was compacted past what the window holds.
+                    None => {
+                        progress.sending = Sending::Snapshot(SnapshotSending::default());
+                        leader.replicate_due = true;
+                    }
                 }
             }
             Sending::Replicate(_) => {}
@@ -475,8 +486,9 @@ impl Raft {
         let lost =
             progress.boots.is_lost() || ack.start.is_some_and(|start| progress.boots.judge(term, start));
         if lost {
-            // It holds nothing that one could count on.
+            // It holds nothing that one could count on, its promise included.
             progress.matched = LogIndex::ZERO;
+            progress.promised_until = Time::ZERO;
             self.tell_lost_disk(from);
             return false;
         }
@@ -495,7 +507,6 @@ impl Raft {
         let beyond_match = self.planted(Canary::CommitBeyondMatch);
         let Role::Leader(leader) = &mut self.role else { return };
         let round = leader.rounds.begin(now);
-        leader.heartbeat_due = now + self.settings.heartbeat;
         let promise = self.settings.asked_promise();
         for progress in &mut leader.progress {
             let commit = self.commit.min(progress.matched);

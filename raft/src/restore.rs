@@ -7,6 +7,7 @@ use crate::identity::{Header, Identity};
 use crate::log::Log;
 use crate::message::LostDisk;
 use crate::output::HardState;
+use crate::peers;
 use crate::raft::{Raft, ReplyTo, Role};
 use crate::settings::Settings;
 use crate::types::{LogIndex, LogPosition, Term, Time};
@@ -102,7 +103,8 @@ impl Raft {
         if !mine || member.disk != peer.disk || !matches!(self.role, Role::Leader(_)) {
             return;
         }
-        if peer.boot.counter < member.boot || self.peers.is_past(peer.node, peer.boot) {
+        let below = peers::is_below_recorded(self.configuration(), peer.node, peer.boot);
+        if below || self.peers.is_past(peer.node, peer.boot) {
             let target = crate::identity::Target { node: peer.node, disk: peer.disk };
             self.tell_lost_disk(&ReplyTo { target, replica: member.replica, boot: peer.boot });
         }

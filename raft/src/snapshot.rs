@@ -7,7 +7,7 @@ use crate::message::{AppendAck, Body, SnapshotOffer, SnapshotReply};
 use crate::output::SnapshotFetch;
 use crate::progress::Sending;
 use crate::raft::{Raft, ReplyTo, Role};
-use crate::types::{LogIndex, NodeId, SnapshotId, Time};
+use crate::types::{LogIndex, LogPosition, NodeId, SnapshotId, Time};
 
 /// The one snapshot that a replica receives at a time.
 #[derive(Clone, Debug)]
@@ -90,6 +90,8 @@ impl Raft {
         }
         progress.heard_at = Some(now);
         if reply.installed {
+            let term = self.log.term_at(reply.index).unwrap_or_default();
+            progress.boots.acked(LogPosition::new(reply.index, term));
             progress.acked(reply.index, base);
             leader.replicate_due = true;
             self.try_commit();
@@ -150,6 +152,10 @@ impl Raft {
             self.inbound = Inbound::Idle;
             return;
         }
+        if matches!(self.role, Role::PreCandidate(_) | Role::Candidate(_)) {
+            // The log that it campaigns with goes.
+            self.become_follower(self.term());
+        }
         self.inbound = Inbound::Installing { id, meta: meta.clone() };
         self.out.install = Some(meta);
         if self.planted(Canary::SnapshotAckEarly) {
@@ -185,11 +191,10 @@ impl Raft {
         self.durability.log_changed();
         self.commit = self.commit.max(meta.last.index);
         self.handed = meta.last.index;
+        self.handed_before = meta.last.index;
         self.applied = meta.last.index;
         self.reading_apply = false;
-        if let Role::Follower(follower) = &mut self.role {
-            follower.verified = LogIndex::ZERO;
-        }
+        self.verified = LogIndex::ZERO;
         self.inbound = Inbound::Resetting { id, meta };
     }
 
