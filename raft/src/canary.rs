@@ -49,8 +49,6 @@ canaries! {
     NoConfigurationRollback,
     /// A heartbeat commits beyond what matched in this term.
     CommitBeyondMatch,
-    /// An append commits its leader's index instead of its last new entry.
-    CommitBeyondAppend,
     /// Entries of earlier terms are committed by counting (figure 8).
     CommitOldTerm,
     /// The completion of an overwritten write counts for what replaced it.
@@ -69,7 +67,7 @@ canaries! {
     ForcedVoteOutlivesTerm,
     /// A restarted voter forgets its promises.
     VoteAfterRestart,
-    /// The receiver's disk is not checked: an empty disk answers for an old id.
+    /// Disks are not checked: an empty one answers for an old id.
     EmptyDiskAnswers,
     /// A disk that was rolled back is not noticed.
     RolledBackDisk,

@@ -12,6 +12,9 @@ use crate::types::{LogIndex, Time, WriteSeq};
 /// Replies held back at most; more are dropped, and whoever asked asks again.
 const MAX_WITHHELD: usize = 16 * 1024;
 
+/// Writes handed out and not reported back at most; later changes wait and go with the next one.
+const MAX_IN_FLIGHT: usize = 1024;
+
 /// A write handed out and not reported back.
 #[derive(Clone, Debug)]
 struct InFlight {
@@ -26,19 +29,20 @@ struct InFlight {
 
 /// Cursors and gates.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Durability {
     next: WriteSeq,
     completed: WriteSeq,
-    /// Entries up to here are durable and as they are in memory.
-    persisted: LogIndex,
-    /// What the disk certainly holds.
-    durable: HardState,
     /// The write that holds, or will hold, the latest term, vote and promise.
     hard_state_in: WriteSeq,
     /// The write that holds, or will hold, the latest change of the log.
     log_in: WriteSeq,
+    /// Entries up to here are durable and as they are in memory.
+    persisted: LogIndex,
     in_flight: VecDeque<InFlight>,
     in_flight_bytes: usize,
+    /// What the disk certainly holds.
+    durable: HardState,
     withheld: Vec<(WriteSeq, Outgoing)>,
     /// Completions ignore truncations: the planted bug `AppendAba`.
     pub(crate) aba: bool,
@@ -123,6 +127,11 @@ impl Durability {
         self.withheld.push((until, reply));
     }
 
+    /// Whether the disk has enough to do.
+    pub(crate) fn is_full(&self) -> bool {
+        self.in_flight.len() >= MAX_IN_FLIGHT
+    }
+
     pub(crate) fn next_seq(&self) -> WriteSeq {
         self.next
     }
@@ -169,6 +178,11 @@ impl Durability {
     /// Since when the oldest write has been under way.
     pub(crate) fn oldest_in_flight(&self) -> Option<Time> {
         self.in_flight.front().map(|write| write.since)
+    }
+
+    /// Reads what is used even when nothing changes.
+    pub(crate) fn warm(&self) -> u64 {
+        self.next.0 ^ self.in_flight.len() as u64
     }
 
     /// Entry bytes under way to the disk.

@@ -54,10 +54,14 @@ impl Raft {
         self.may_lead() && !self.inbound.is_installing() && !self.disk_is_stalled()
     }
 
-    /// A voter may, and so may one that was a voter until a change that is not known to be committed: perhaps
-    /// nobody else holds that change, and nobody without it can be elected (§4.2.2). It does not count itself.
+    /// A voter may. So may, without counting itself, whoever alone may hold what the next leader must have:
+    /// one that was a voter until a change that is not known to be committed (§4.2.2); and a learner that had to
+    /// refuse a candidate, when those who hold the same as it are gone.
     fn may_lead(&self) -> bool {
-        self.is_voter() || self.log.configuration_as_of(self.commit).1.is_voter(self.me.peer.node)
+        let me = self.me.peer.node;
+        self.is_voter()
+            || self.log.configuration_as_of(self.commit).1.is_voter(me)
+            || self.holds_more && self.configuration().members.contains_key(&me)
     }
 
     fn new_campaign(&mut self) -> Campaign {
@@ -128,8 +132,7 @@ impl Raft {
                 is_leader || !follower.heard_at.is_some_and(recent)
             }
             Role::Leader(leader) => {
-                let own = self.is_voter().then_some(self.now);
-                let heard = leader.majority(own, |p| p.heard_at.unwrap_or_default(), |p| p.voter);
+                let heard = leader.majority(self.now, |p| p.heard_at.unwrap_or_default(), |p| p.voter);
                 !recent(heard.max(leader.elected_at))
             }
             Role::PreCandidate(_) | Role::Candidate(_) => true,
@@ -137,22 +140,30 @@ impl Raft {
         }
     }
 
-    fn log_is_up_to_date(&self, request: &VoteRequest) -> bool {
-        request.last >= self.log.last() || self.planted(Canary::VoteForShorterLog)
+    /// Whether a candidate's log is at least as up to date as our own (§3.6.1).
+    fn judge_log(&mut self, request: &VoteRequest) -> bool {
+        let complete = request.last >= self.log.last();
+        self.holds_more |= !complete;
+        complete || self.planted(Canary::VoteForShorterLog)
     }
 
     pub(crate) fn on_pre_vote(&mut self, from: &ReplyTo, term: Term, request: VoteRequest) {
-        let granted =
-            term > self.term() && self.log_is_up_to_date(&request) && self.may_help(from.target.node);
+        let granted = term > self.term() && self.may_help(from.target.node) && self.judge_log(&request);
         // A refusal names our own term: a candidate that is behind must learn it.
         let term = if granted { term } else { self.term() };
         let reply = VoteReply { to_boot: from.boot, campaign: request.campaign, granted };
         self.reply_in(from, Gate::HardState, term, Body::PreVoteReply(reply));
     }
 
+    /// Whether its answers are kept: those of strangers count for nothing.
+    fn is_member(&self, node: NodeId) -> bool {
+        self.configuration().members.contains_key(&node)
+    }
+
     pub(crate) fn on_pre_vote_reply(&mut self, from: &ReplyTo, reply: VoteReply) {
+        let member = self.is_member(from.target.node);
         let Role::PreCandidate(campaign) = &mut self.role else { return };
-        if campaign.id != reply.campaign {
+        if campaign.id != reply.campaign || !member {
             self.counters.stale_replies += 1;
             return;
         }
@@ -181,7 +192,7 @@ impl Raft {
             self.hard_state.vote.is_none_or(|vote| vote == candidate) || self.planted(Canary::VoteTwice);
         // The leader itself asked for a forced vote and gave up its lease (§4.2.3, §6.4.1).
         let helps = request.forced || self.may_help(candidate);
-        let granted = free && first && helps && self.log_is_up_to_date(&request);
+        let granted = free && first && helps && self.judge_log(&request);
         if granted {
             if self.hard_state.vote != Some(candidate) {
                 self.hard_state.vote = Some(candidate);
@@ -195,8 +206,9 @@ impl Raft {
     }
 
     pub(crate) fn on_vote_reply(&mut self, from: &ReplyTo, reply: VoteReply) {
+        let member = self.is_member(from.target.node);
         let Role::Candidate(campaign) = &mut self.role else { return };
-        if campaign.id != reply.campaign {
+        if campaign.id != reply.campaign || !member {
             self.counters.stale_replies += 1;
             return;
         }
@@ -229,9 +241,10 @@ impl Raft {
         });
         self.role = Role::Leader(Box::new(Leader {
             progress: progress.collect(),
+            votes: configuration.is_voter(self.me.peer.node),
             term_start: next,
             elected_at: self.now,
-            rounds: Rounds::default(),
+            rounds: Rounds::new(),
             heartbeat_due: self.now + self.settings.heartbeat,
             uncommitted_bytes: 0,
             change: None,

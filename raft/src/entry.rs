@@ -29,10 +29,11 @@ pub enum Payload {
     Command(Bytes),
 }
 
-/// What an entry costs beside its payload, in the budgets, in bytes.
-pub const ENTRY_OVERHEAD: usize = 48;
+/// What an entry costs beside its payload, in the budgets, in bytes: its places in the log and in a write
+/// under way, which may both have grown to twice what they hold.
+pub const ENTRY_OVERHEAD: usize = 128;
 /// What one member of a configuration costs in the budgets, in bytes.
-const MEMBER_SIZE: usize = 64;
+const MEMBER_SIZE: usize = 112;
 
 impl Entry {
     /// The place of the entry.

@@ -1,6 +1,5 @@
 //! The leader's lease: promises of a majority, counted from when it asked (§6.4.1).
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::canary::Canary;
@@ -13,50 +12,60 @@ use crate::types::{LogIndex, NodeId, Round, Time};
 const MAX_ROUNDS: usize = 64;
 
 /// When each recent round of heartbeats was sent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Rounds {
     latest: Round,
-    sent: VecDeque<(Round, Time)>,
     /// Acks of rounds before this extend no lease: the clock jumped after them.
     lease_from: Round,
+    /// By round, modulo their number.
+    sent: [Time; MAX_ROUNDS],
+}
+
+fn place_of(round: Round) -> usize {
+    round.0 as usize % MAX_ROUNDS
 }
 
 impl Rounds {
+    /// Before the first.
+    pub(crate) fn new() -> Self {
+        Self { latest: Round(0), sent: [Time::ZERO; MAX_ROUNDS], lease_from: Round(1) }
+    }
+
     pub(crate) fn latest(&self) -> Round {
         self.latest
     }
 
     pub(crate) fn begin(&mut self, now: Time) -> Round {
         self.latest = Round(self.latest.0 + 1);
-        self.sent.push_back((self.latest, now));
-        if self.sent.len() > MAX_ROUNDS {
-            self.sent.pop_front();
-        }
+        self.sent[place_of(self.latest)] = now;
         self.latest
     }
 
     fn sent_at(&self, round: Round) -> Option<Time> {
-        let found = self.sent.binary_search_by_key(&round, |(r, _)| *r).ok()?;
-        self.sent.get(found).map(|(_, at)| *at).filter(|_| round >= self.lease_from)
+        let known = round >= self.lease_from && round <= self.latest;
+        let recent = self.latest.0.saturating_sub(round.0) < MAX_ROUNDS as u64;
+        (known && recent).then_some(self.sent[place_of(round)])
     }
 }
 
 impl Leader {
-    /// The majority's value of something that each voter of the configuration in force reached; this leader
-    /// itself counts only if it votes.
+    /// The majority's value of something that each voter of the configuration in force reached; `own` counts
+    /// only if this leader votes.
     pub(crate) fn majority<T: Ord + Copy + Default>(
         &self,
-        own: Option<T>,
+        own: T,
         of: impl Fn(&Progress) -> T,
         count: impl Fn(&Progress) -> bool,
     ) -> T {
-        reached_by_majority(own.into_iter().chain(self.progress.iter().filter(|p| count(p)).map(of)))
+        reached_by_majority(
+            self.votes.then_some(own).into_iter().chain(self.progress.iter().filter(|p| count(p)).map(&of)),
+        )
     }
 
     /// When the promises of a majority of the voters in force end.
-    pub(crate) fn lease_until(&self, votes: bool) -> Time {
-        let own = votes.then_some(Time::from_nanos(u64::MAX));
-        self.majority(own, |p| p.promised_until, |p| p.voter)
+    pub(crate) fn lease_until(&self) -> Time {
+        self.majority(Time::from_nanos(u64::MAX), |p| p.promised_until, |p| p.voter)
     }
 
     /// A follower promised something in answer to `round`.
@@ -93,7 +102,7 @@ impl Raft {
         !self.settings.asked_promise().is_zero()
             && own_term_applied
             && !relinquished
-            && leader.lease_until(self.is_voter()) > self.now.max(now)
+            && leader.lease_until() > self.now.max(now)
     }
 
     /// What a read by the lease must see: everything committed when it arrived. Followers may have shown it

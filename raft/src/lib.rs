@@ -16,6 +16,7 @@
 
 pub mod canary;
 pub mod codec;
+mod compaction;
 mod configuration;
 mod durability;
 mod election;
@@ -42,6 +43,7 @@ mod status;
 mod terms;
 mod transfer;
 mod types;
+mod warm;
 
 pub use configuration::{Change, Configuration, MAX_MEMBERS, Member, MemberRole};
 pub use entry::{ENTRY_OVERHEAD, Entry, Payload, SnapshotMeta};

@@ -12,36 +12,43 @@ use crate::types::{LogIndex, LogPosition, Term, WriteSeq};
 /// The most configurations between two compactions; more are refused, so that memory is bounded.
 pub(crate) const MAX_CONFIGURATIONS: usize = 1024;
 
+/// The most changes of the term between two compactions, more than honest leaders make; beyond that appends
+/// are refused, so that memory is bounded.
+pub(crate) const MAX_TERMS: usize = 1 << 18;
+
 /// A configuration and the entry that holds it.
 pub(crate) type PlacedConfiguration = (LogPosition, Arc<Configuration>);
 
 /// The log, and what of it was not handed to the disk yet.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Log {
-    terms: Terms,
-    /// The latest entries, without a gap up to the last.
-    cache: VecDeque<Entry>,
-    cache_bytes: usize,
-    /// Every configuration in the log, after the one in force at its base.
-    configurations: VecDeque<PlacedConfiguration>,
     /// The last entry that is part of a write handed out.
     submitted: LogIndex,
-    /// Size of the entries after it.
-    unsubmitted_bytes: usize,
     /// The next write deletes from here on.
     truncate_from: Option<LogIndex>,
     /// The next write moves the base.
-    base_write: Option<BaseWrite>,
+    base_write: Option<Box<BaseWrite>>,
+    /// The latest configuration in the log, or the one at its base.
+    in_force: PlacedConfiguration,
+    cache_bytes: usize,
+    terms: Terms,
+    /// The latest entries, without a gap up to the last.
+    cache: VecDeque<Entry>,
+    /// The configurations before the one in force, from the one at the base on.
+    superseded: VecDeque<PlacedConfiguration>,
+    /// Size of the entries that are not part of a write handed out.
+    unsubmitted_bytes: usize,
 }
 
 impl Log {
     pub(crate) fn new(base: &SnapshotMeta) -> Self {
-        let first = (base.configuration_at, Arc::clone(&base.configuration));
         Self {
             terms: Terms::new(base.last),
             cache: VecDeque::new(),
             cache_bytes: 0,
-            configurations: VecDeque::from([first]),
+            in_force: (base.configuration_at, Arc::clone(&base.configuration)),
+            superseded: VecDeque::new(),
             submitted: base.last.index,
             unsubmitted_bytes: 0,
             truncate_from: None,
@@ -81,23 +88,32 @@ impl Log {
 
     /// The configuration in force: the latest in the log (§4.1).
     pub(crate) fn configuration(&self) -> &PlacedConfiguration {
-        &self.configurations[self.configurations.len() - 1]
+        &self.in_force
     }
 
     /// The configuration as of `index`.
     pub(crate) fn configuration_as_of(&self, index: LogIndex) -> &PlacedConfiguration {
-        let after = self.configurations.partition_point(|(at, _)| at.index <= index);
-        &self.configurations[after.saturating_sub(1)]
+        if self.in_force.0.index <= index {
+            return &self.in_force;
+        }
+        let after = self.superseded.partition_point(|(at, _)| at.index <= index);
+        self.superseded.get(after.saturating_sub(1)).unwrap_or(&self.in_force)
     }
 
     pub(crate) fn configurations(&self) -> usize {
-        self.configurations.len()
+        self.superseded.len() + 1
+    }
+
+    /// How often the term changes along the log.
+    pub(crate) fn terms(&self) -> usize {
+        self.terms.runs()
     }
 
     fn note(&mut self, entry: &Entry) {
         self.terms.push(entry.position());
         if let Payload::Configuration(configuration) = &entry.payload {
-            self.configurations.push_back((entry.position(), Arc::clone(configuration)));
+            let next = (entry.position(), Arc::clone(configuration));
+            self.superseded.push_back(std::mem::replace(&mut self.in_force, next));
         }
     }
 
@@ -123,14 +139,14 @@ impl Log {
             self.truncate_from = Some(self.truncate_from.map_or(from, |earlier| earlier.min(from)));
             self.submitted = from.prev();
         }
-        let before = self.configurations.len();
+        let before = self.superseded.len();
         while roll_back
-            && self.configurations.len() > 1
-            && self.configurations.back().is_some_and(|(at, _)| at.index >= from)
+            && self.in_force.0.index >= from
+            && let Some(earlier) = self.superseded.pop_back()
         {
-            self.configurations.pop_back();
+            self.in_force = earlier;
         }
-        before - self.configurations.len()
+        before - self.superseded.len()
     }
 
     /// What a snapshot of the state machine at `index` would cover, if `index` is in the log.
@@ -146,18 +162,19 @@ impl Log {
         while self.cache.front().is_some_and(|entry| entry.index <= index) {
             self.pop_front();
         }
-        while self.configurations.get(1).is_some_and(|(at, _)| at.index <= index) {
-            self.configurations.pop_front();
+        let needed_from = self.configuration_as_of(index).0.index;
+        while self.superseded.front().is_some_and(|(at, _)| at.index < needed_from) {
+            self.superseded.pop_front();
         }
         self.terms.compact(meta.last);
         let reset = self.base_write.as_ref().is_some_and(|earlier| earlier.reset);
-        self.base_write = Some(BaseWrite { meta, reset });
+        self.base_write = Some(Box::new(BaseWrite { meta, reset }));
     }
 
     /// The whole log goes; it begins after `meta`.
     pub(crate) fn reset(&mut self, meta: &SnapshotMeta) {
         *self = Self::new(meta);
-        self.base_write = Some(BaseWrite { meta: meta.clone(), reset: true });
+        self.base_write = Some(Box::new(BaseWrite { meta: meta.clone(), reset: true }));
     }
 
     fn pop_front(&mut self) {
@@ -205,6 +222,11 @@ impl Log {
         self.unsubmitted_bytes
     }
 
+    /// Reads what is used even when nothing changes.
+    pub(crate) fn warm(&self) -> u64 {
+        self.submitted.0 ^ self.last().index.0
+    }
+
     /// The log's part of the next write.
     pub(crate) fn take_write(&mut self, seq: WriteSeq) -> LogWrite {
         let entries: Vec<Entry> =
@@ -214,7 +236,7 @@ impl Log {
         LogWrite {
             seq,
             hard_state: None,
-            base: self.base_write.take(),
+            base: self.base_write.take().map(|base| *base),
             truncate_from: self.truncate_from.take(),
             entries,
         }

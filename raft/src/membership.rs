@@ -175,7 +175,7 @@ impl Raft {
             Some(error) => {
                 let configuration = Some(self.log.configuration_as_of(self.commit).clone());
                 let (token, committed) = (call.token, call.committed);
-                self.out.changes.push(ChangeResult { token, committed, error, configuration });
+                self.out.add().changes.push(ChangeResult { token, committed, error, configuration });
             }
         }
     }
@@ -192,6 +192,7 @@ impl Raft {
         let (_, configuration) = self.log.configuration().clone();
         let (me, next) = (self.me.peer.node, self.log.last().index.next());
         let Role::Leader(leader) = &mut self.role else { return };
+        leader.votes = configuration.is_voter(me);
         leader.progress.retain(|p| configuration.members.contains_key(&p.node));
         for (node, member) in configuration.members.iter().filter(|(node, _)| **node != me) {
             let voter = configuration.is_voter(*node);

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::entry::{Entry, SnapshotMeta};
 use crate::identity::{Boot, DiskId, Header};
-use crate::types::{CampaignId, LogIndex, LogPosition, RangeId, ReadId, ReplicaId, Round, SnapshotId, Term};
+use crate::types::{
+    CampaignId, LogIndex, LogPosition, MAX_NUMBER, RangeId, ReadId, ReplicaId, Round, SnapshotId, Term,
+};
 
 /// A message of one replica to another of the same range.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -235,5 +237,46 @@ impl Body {
             | Body::ReadRequest(_)
             | Body::LostDisk(_) => None,
         }
+    }
+}
+
+/// Whether numbers and structure of a remote message are within bounds.
+pub(crate) fn is_sound(message: &Message) -> bool {
+    let small = |position: &LogPosition| position.index.0 < MAX_NUMBER && position.term.0 < MAX_NUMBER;
+    if message.term.0 >= MAX_NUMBER {
+        return false;
+    }
+    match &message.body {
+        Body::PreVote(request) | Body::Vote(request) => small(&request.last),
+        Body::Append(append) => {
+            let mut previous = append.prev;
+            small(&append.prev)
+                && append.commit.0 < MAX_NUMBER
+                && append.entries.iter().all(|entry| {
+                    let follows = entry.index == previous.index.next() && entry.term >= previous.term;
+                    previous = entry.position();
+                    follows && entry.term <= message.term && entry.is_sound()
+                })
+        }
+        Body::SnapshotOffer(offer) => {
+            let meta = &offer.meta;
+            small(&meta.last)
+                && meta.last.term <= message.term
+                && meta.configuration_at.index <= meta.last.index
+                && meta.configuration_at.term <= meta.last.term
+                && meta.configuration.is_sound()
+        }
+        Body::AppendAck(ack) => ack.matched.0 < MAX_NUMBER,
+        Body::AppendReject(reject) => reject.rejected.0 < MAX_NUMBER && small(&reject.hint),
+        Body::Heartbeat(heartbeat) => heartbeat.commit.0 < MAX_NUMBER,
+        Body::HeartbeatAck(ack) => ack.start.is_none_or(|start| small(&start.last)),
+        Body::Commit(commit) => commit.commit.0 < MAX_NUMBER,
+        Body::SnapshotReply(reply) => reply.index.0 < MAX_NUMBER,
+        Body::ReadReply(reply) => reply.index.is_none_or(|index| index.0 < MAX_NUMBER),
+        Body::PreVoteReply(_)
+        | Body::VoteReply(_)
+        | Body::TimeoutNow(_)
+        | Body::ReadRequest(_)
+        | Body::LostDisk(_) => true,
     }
 }

@@ -52,6 +52,22 @@ impl Output {
     }
 }
 
+/// An output that is being gathered. Most inputs want nothing done, and there are many groups: an empty one
+/// takes no memory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gathered(Option<Box<Output>>);
+
+impl Gathered {
+    /// To add something.
+    pub(crate) fn add(&mut self) -> &mut Output {
+        self.0.get_or_insert_default()
+    }
+
+    pub(crate) fn take(&mut self) -> Option<Box<Output>> {
+        self.0.take().filter(|output| !output.is_empty())
+    }
+}
+
 /// A message and where it goes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outgoing {

@@ -70,45 +70,47 @@ pub(crate) struct SnapshotSending {
 
 /// One follower.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Progress {
     pub(crate) node: NodeId,
-    pub(crate) target: Target,
-    pub(crate) replica: ReplicaId,
     /// Whether it counts, by the configuration in force.
     pub(crate) voter: bool,
-    /// Durable there and equal to ours.
-    pub(crate) matched: LogIndex,
-    /// The next entry to send; always above `matched`.
-    pub(crate) next: LogIndex,
-    pub(crate) sending: Sending,
-    /// The commit index that it was last told.
-    pub(crate) commit_sent: LogIndex,
-    /// `matched` when the last heartbeat ack came: no advance since means that something was lost.
-    pub(crate) matched_at_heartbeat: LogIndex,
     /// Entries are being read back for it.
     pub(crate) reading: bool,
     /// The last message of this term.
     pub(crate) heard_at: Option<Time>,
+    /// Durable there and equal to ours.
+    pub(crate) matched: LogIndex,
+    /// The commit index that it was last told.
+    pub(crate) commit_sent: LogIndex,
+    pub(crate) replica: ReplicaId,
+    pub(crate) target: Target,
+    pub(crate) boots: Boots,
     /// The latest heartbeat round that it acked.
     pub(crate) round: Round,
     /// Its promise, as far as this leader counts on it.
     pub(crate) promised_until: Time,
     /// Since when it has been at most `caught_up_entries` behind.
     pub(crate) caught_up_since: Option<Time>,
-    pub(crate) boots: Boots,
+    /// `matched` when the last heartbeat ack came: no advance since means that something was lost.
+    pub(crate) matched_at_heartbeat: LogIndex,
+    /// The next entry to send; always above `matched`.
+    pub(crate) next: LogIndex,
+    pub(crate) sending: Sending,
 }
 
 /// The boots of a follower, and what earlier ones acknowledged to this leader in this term.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(crate) struct Boots {
-    pub(crate) current: Option<Boot>,
     /// Acknowledged before `current`; `current` must not hold less.
     earlier: Option<LogPosition>,
-    /// Acknowledged at all in this term.
-    acked: Option<LogPosition>,
     /// A boot was judged to hold less than what was acknowledged. A later one may have got it back, but nobody
     /// knows what else the disk forgot.
     lost: bool,
+    pub(crate) current: Option<Boot>,
+    /// Acknowledged at all in this term.
+    acked: Option<LogPosition>,
 }
 
 impl Boots {
@@ -166,6 +168,11 @@ impl Progress {
             caught_up_since: None,
             boots: Boots::default(),
         }
+    }
+
+    /// Reads what a heartbeat and its ack use.
+    pub(crate) fn warm(&self) -> u64 {
+        self.matched.0 ^ self.target.node.0 ^ u64::from(self.boots.lost) ^ self.round.0 ^ self.next.0
     }
 
     pub(crate) fn answered_within(&self, now: Time, window: Duration) -> bool {

@@ -1,6 +1,5 @@
 //! Promises given: for how long this replica helps nobody else into office (§6.4.1).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::types::{NodeId, Time};
@@ -10,17 +9,20 @@ const MAX_PROMISES: usize = 16;
 
 /// What this boot promised, and what an earlier one may have.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Promises {
-    given: BTreeMap<NodeId, Time>,
     /// An earlier boot promised to someone, forgotten whom, at most until here.
     embargo_until: Time,
     longest_of_boot: Duration,
+    /// To whom, and until when; a place whose time has passed is free.
+    given: [(NodeId, Time); MAX_PROMISES],
 }
 
 impl Promises {
     /// `durable` is the longest promise that earlier boots may have given.
     pub(crate) fn after_restart(now: Time, durable: Duration) -> Self {
-        Self { given: BTreeMap::new(), embargo_until: now + durable, longest_of_boot: Duration::ZERO }
+        let given = Default::default();
+        Self { given, embargo_until: now + durable, longest_of_boot: Duration::ZERO }
     }
 
     /// Promises to help only `leader` for `length`. A shorter one shortens nothing. Gives what was promised.
@@ -28,14 +30,11 @@ impl Promises {
         if length.is_zero() {
             return length;
         }
-        if !self.given.contains_key(&leader) {
-            self.given.retain(|_, until| *until > now);
-            if self.given.len() >= MAX_PROMISES {
-                return Duration::ZERO;
-            }
-        }
-        let until = self.given.entry(leader).or_default();
-        *until = (*until).max(now + length);
+        let same = self.given.iter().position(|(to, _)| *to == leader);
+        let place = same.or_else(|| self.given.iter().position(|(_, until)| *until <= now));
+        let Some(place) = place else { return Duration::ZERO };
+        let (_, until) = self.given[place];
+        self.given[place] = (leader, until.max(now + length));
         self.longest_of_boot = self.longest_of_boot.max(length);
         length
     }
@@ -48,8 +47,13 @@ impl Promises {
 
     /// When everyone but `except` may be helped.
     pub(crate) fn free_at(&self, except: NodeId) -> Time {
-        let given = self.given.iter().filter(|(leader, _)| **leader != except).map(|(_, until)| *until).max();
+        let given = self.given.iter().filter(|(leader, _)| *leader != except).map(|(_, until)| *until).max();
         given.unwrap_or_default().max(self.embargo_until)
+    }
+
+    /// Reads what the next promise uses.
+    pub(crate) fn warm(&self) -> u64 {
+        self.embargo_until.as_nanos() ^ self.given[0].1.as_nanos()
     }
 
     /// While an earlier boot's promise may hold.

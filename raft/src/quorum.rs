@@ -1,19 +1,11 @@
 //! Majorities.
 
-use crate::configuration::MAX_MEMBERS;
-
 /// The largest value that a majority reaches: of five values, the third largest. The least value where
-/// nobody votes.
-pub(crate) fn reached_by_majority<T: Ord + Copy + Default>(values: impl Iterator<Item = T>) -> T {
-    let mut sorted = [T::default(); MAX_MEMBERS];
-    let mut count = 0;
-    for (slot, value) in sorted.iter_mut().zip(values) {
-        *slot = value;
-        count += 1;
-    }
-    let sorted = &mut sorted[..count];
-    sorted.sort_unstable_by(|a, b| b.cmp(a));
-    sorted.get(count / 2).copied().unwrap_or_default()
+/// nobody votes. There are few voters, so counting is faster than sorting.
+pub(crate) fn reached_by_majority<T: Ord + Default>(values: impl Iterator<Item = T> + Clone) -> T {
+    let voters = values.clone().count();
+    let reaching = |value: &T| values.clone().filter(|other| other >= value).count();
+    values.clone().filter(|value| is_majority(reaching(value), voters)).max().unwrap_or_default()
 }
 
 /// Whether `count` of `voters` is a majority.

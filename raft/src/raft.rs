@@ -1,18 +1,19 @@
 //! The core itself: its state, what goes in, what comes out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::canary::Canary;
 use crate::configuration::Configuration;
 use crate::durability::{Durability, Gate};
 use crate::election::Campaign;
-use crate::error::{CompactError, ProposeError};
+use crate::error::ProposeError;
 use crate::identity::{Boot, Header, Identity, Peer, Target};
 use crate::lease::Rounds;
 use crate::log::Log;
 use crate::membership::ChangeCall;
-use crate::message::{Body, BootStart, Message};
-use crate::output::{HardState, LogRead, Outgoing, Output, ReadPurpose};
+use crate::message::{Body, BootStart, Message, is_sound};
+use crate::output::{Gathered, HardState, LogRead, Outgoing, Output, ReadPurpose};
 use crate::peers::{self, Peers};
 use crate::progress::{Progress, Sending};
 use crate::promise::Promises;
@@ -20,22 +21,27 @@ use crate::reads::{ForwardedReads, LeaderReads};
 use crate::rng::Rng;
 use crate::settings::Settings;
 use crate::snapshot::Inbound;
-use crate::status::{Counters, FollowerStatus, RoleKind, Status};
+use crate::status::Counters;
 use crate::transfer::Transfer;
-use crate::types::{
-    CampaignId, LogIndex, LogPosition, MAX_NUMBER, NodeId, ReadId, ReplicaId, Term, Time, WriteSeq,
-};
+use crate::types::{CampaignId, LogIndex, LogPosition, NodeId, ReadId, ReplicaId, Term, Time, WriteSeq};
 
 /// One replica of one group.
+///
+/// Its fields stand in the order of how often they are used: there may be ten thousand idle groups, and what
+/// a heartbeat costs is how many cache lines it touches.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Raft {
     pub(crate) me: Identity,
-    pub(crate) settings: Settings,
+    pub(crate) role: Role,
     pub(crate) now: Time,
+    /// When to campaign, unless a leader is heard first.
+    pub(crate) election_due: Time,
     pub(crate) rng: Rng,
-    /// As in memory; what is durable of it, `durability` knows.
-    pub(crate) hard_state: HardState,
-    pub(crate) log: Log,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) out: Gathered,
+    /// Entries to be applied are being read back.
+    pub(crate) reading_apply: bool,
     pub(crate) commit: LogIndex,
     /// Our log equals that of the current term's leader up to here, whatever role we had meanwhile.
     pub(crate) verified: LogIndex,
@@ -45,22 +51,21 @@ pub struct Raft {
     pub(crate) handed_before: LogIndex,
     /// Reported applied.
     pub(crate) applied: LogIndex,
-    /// Entries to be applied are being read back.
-    pub(crate) reading_apply: bool,
+    /// Confirmed reads that wait to be applied: index, token, by lease.
+    pub(crate) confirmed_reads: Vec<(LogIndex, u64, bool)>,
+    pub(crate) inbound: Inbound,
+    /// As in memory; what is durable of it, `durability` knows.
+    pub(crate) hard_state: HardState,
     pub(crate) durability: Durability,
+    pub(crate) log: Log,
     pub(crate) promises: Promises,
     pub(crate) peers: Peers,
     /// What was durable when this boot began.
     pub(crate) start: BootStart,
-    pub(crate) role: Role,
     pub(crate) last_campaign: CampaignId,
+    /// A candidate was refused because this replica holds more than it, and no leader was heard since.
+    pub(crate) holds_more: bool,
     pub(crate) last_read: ReadId,
-    /// When to campaign, unless a leader is heard first.
-    pub(crate) election_due: Time,
-    pub(crate) inbound: Inbound,
-    /// Confirmed reads that wait to be applied: index, token, by lease.
-    pub(crate) confirmed_reads: Vec<(LogIndex, u64, bool)>,
-    pub(crate) out: Output,
     pub(crate) counters: Counters,
     #[cfg(feature = "canary")]
     canary: Option<Canary>,
@@ -95,23 +100,26 @@ pub(crate) struct Follower {
 
 /// A leader's state.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Leader {
+    pub(crate) heartbeat_due: Time,
     /// Everyone else in the configuration in force, by node.
     pub(crate) progress: Vec<Progress>,
+    pub(crate) elected_at: Time,
+    /// Something may be sent to someone.
+    pub(crate) replicate_due: bool,
+    /// Whether it counts itself, by the configuration in force.
+    pub(crate) votes: bool,
+    /// The lease is gone for the rest of the term (§6.4.1).
+    pub(crate) timeout_now_sent: bool,
+    pub(crate) transfer: Option<Transfer>,
+    pub(crate) reads: LeaderReads,
+    pub(crate) rounds: Rounds,
     /// Its first entry, the no-op.
     pub(crate) term_start: LogIndex,
-    pub(crate) elected_at: Time,
-    pub(crate) rounds: Rounds,
-    pub(crate) heartbeat_due: Time,
     /// Proposals of this term not yet committed, in bytes.
     pub(crate) uncommitted_bytes: usize,
     pub(crate) change: Option<ChangeCall>,
-    pub(crate) transfer: Option<Transfer>,
-    /// The lease is gone for the rest of the term (§6.4.1).
-    pub(crate) timeout_now_sent: bool,
-    pub(crate) reads: LeaderReads,
-    /// Something may be sent to someone.
-    pub(crate) replicate_due: bool,
 }
 
 /// Whom to answer.
@@ -123,6 +131,11 @@ pub(crate) struct ReplyTo {
 }
 
 impl Leader {
+    /// Reads what a round of heartbeats uses.
+    pub(crate) fn warm(&self) -> u64 {
+        self.heartbeat_due.as_nanos() ^ self.elected_at.as_nanos() ^ self.rounds.latest().0
+    }
+
     pub(crate) fn progress_of(&mut self, node: NodeId) -> Option<&mut Progress> {
         self.progress.iter_mut().find(|p| p.node == node)
     }
@@ -133,7 +146,7 @@ impl Raft {
         now: Time,
         seed: u64,
         me: Identity,
-        settings: Settings,
+        settings: Arc<Settings>,
         hard_state: HardState,
         log: Log,
         applied: LogIndex,
@@ -157,11 +170,12 @@ impl Raft {
             start: BootStart { term: hard_state.term, last },
             role: Role::Follower(Follower::default()),
             last_campaign: CampaignId(0),
+            holds_more: false,
             last_read: ReadId(0),
             election_due: Time::ZERO,
             inbound: Inbound::Idle,
             confirmed_reads: Vec::new(),
-            out: Output::default(),
+            out: Gathered::default(),
             counters: Counters::default(),
             #[cfg(feature = "canary")]
             canary: None,
@@ -192,6 +206,7 @@ impl Raft {
         self.counters = Counters::default();
         self.rng = Rng::new(0);
         self.durability.forget_history();
+        self.peers.forget_history();
     }
 
     #[cfg(feature = "canary")]
@@ -247,14 +262,9 @@ impl Raft {
             return;
         }
         let for_me = peers::is_for(&self.me, header, &message) || self.planted(Canary::EmptyDiskAnswers);
-        if !for_me || !peers::is_known_or_new(self.known_members(&message.body), header, &message) {
-            self.counters.identity_drops += 1;
-            return;
-        }
-        let Peer { node, boot, .. } = header.from;
-        let rolled_back =
-            self.peers.is_past(node, boot) || peers::is_below_recorded(self.configuration(), node, boot);
-        if rolled_back && !self.planted(Canary::RolledBackDisk) {
+        let settled = self.settled_configuration();
+        let recognised = settled.is_some_and(|at| self.peers.recognise(header.from, message.from, at));
+        if !for_me || !recognised && !self.may_come_from(header, &message) {
             self.counters.identity_drops += 1;
             return;
         }
@@ -262,8 +272,10 @@ impl Raft {
             self.counters.bad_messages += 1;
             return;
         }
-        let member = self.configuration().members.contains_key(&header.from.node);
-        self.peers.note(header.from.node, header.from.boot, member);
+        if !recognised {
+            let (_, configuration) = self.log.configuration();
+            self.peers.accept(header.from, message.from, settled, configuration);
+        }
         if message.body.to_boot().is_some_and(|boot| boot != self.me.peer.boot) {
             self.counters.stale_replies += 1;
             return;
@@ -277,6 +289,22 @@ impl Raft {
             self.note_contact(&from);
             self.dispatch(&from, message);
         }
+    }
+
+    /// The place of the configuration in force if it is committed: then every check of a sender is by this one.
+    fn settled_configuration(&self) -> Option<LogPosition> {
+        let (at, _) = self.log.configuration();
+        (at.index <= self.commit).then_some(*at)
+    }
+
+    /// Whether the sender is who the configuration says, in a boot that is not of the past.
+    fn may_come_from(&self, header: &Header, message: &Message) -> bool {
+        let Peer { node, boot, .. } = header.from;
+        let rolled_back =
+            self.peers.is_past(node, boot) || peers::is_below_recorded(self.configuration(), node, boot);
+        let known = peers::is_known_or_new(self.known_members(&message.body), header, message);
+        known && (!rolled_back || self.planted(Canary::RolledBackDisk))
+            || self.planted(Canary::EmptyDiskAnswers)
     }
 
     /// Compares terms (§3.3). True if the message is to be handled further.
@@ -382,10 +410,10 @@ impl Raft {
             self.become_follower(self.term());
             return;
         }
-        let (now, votes) = (self.now, self.is_voter());
+        let now = self.now;
         let Role::Leader(leader) = &mut self.role else { return };
         // CheckQuorum (§6.2): nobody should wait for a leader that reaches no majority.
-        let heard = leader.majority(votes.then_some(now), |p| p.heard_at.unwrap_or_default(), |p| p.voter);
+        let heard = leader.majority(now, |p| p.heard_at.unwrap_or_default(), |p| p.voter);
         if now.since(heard.max(leader.elected_at)) >= timeout {
             self.counters.quorum_lost += 1;
             self.become_follower(self.term());
@@ -437,7 +465,9 @@ impl Raft {
             return;
         }
         // A reply of an earlier term is of no use to anyone.
-        self.out.messages.extend(released.into_iter().filter(|reply| reply.message.term >= term));
+        for reply in released.into_iter().filter(|reply| reply.message.term >= term) {
+            self.out.add().messages.push(reply);
+        }
         self.finish_install();
         self.take_office_if_elected();
         self.try_commit();
@@ -473,6 +503,11 @@ impl Raft {
 
     /// Everything to be done since the last call.
     pub fn take_output(&mut self, now: Time) -> Output {
+        self.poll_output(now).map(|output| *output).unwrap_or_default()
+    }
+
+    /// The same, without moving it; `None` if there is nothing to be done, as after most messages.
+    pub fn poll_output(&mut self, now: Time) -> Option<Box<Output>> {
         self.advance(now);
         self.send_reads();
         self.replicate();
@@ -480,12 +515,12 @@ impl Raft {
         self.hand_out_committed();
         self.release_reads();
         self.evict();
-        std::mem::take(&mut self.out)
+        self.out.take()
     }
 
     fn submit_write(&mut self) {
         let log_dirty = self.log.is_dirty();
-        if !log_dirty && !self.durability.hard_state_is_dirty() {
+        if self.durability.is_full() || !log_dirty && !self.durability.hard_state_is_dirty() {
             return;
         }
         let mut write = self.log.take_write(self.durability.next_seq());
@@ -496,7 +531,7 @@ impl Raft {
         }
         let bytes = write.entries.iter().map(crate::entry::Entry::size).sum();
         self.durability.submitted(self.now, self.log.last().index, bytes, self.hard_state);
-        self.out.write = Some(write);
+        self.out.add().write = Some(write);
     }
 
     /// The last entry that may be applied: committed *and* locally durable.
@@ -523,7 +558,7 @@ impl Raft {
                 self.reading_apply = true;
                 self.counters.log_reads += 1;
                 let max_bytes = self.settings.apply_bytes;
-                self.out.log_reads.push(LogRead {
+                self.out.add().log_reads.push(LogRead {
                     purpose: ReadPurpose::Apply,
                     first,
                     last: limit,
@@ -540,7 +575,7 @@ impl Raft {
         for entry in entries {
             assert_eq!(entry.index, self.handed.next(), "entries are applied in order");
             self.handed = entry.index;
-            self.out.apply.push(entry);
+            self.out.add().apply.push(entry);
         }
     }
 
@@ -558,7 +593,7 @@ impl Raft {
 
     pub(crate) fn send(&mut self, target: Target, replica: ReplicaId, term: Term, body: Body) {
         let message = Message { range: self.me.range, from: self.me.replica, to: replica, term, body };
-        self.out.messages.push(Outgoing { to: target, message });
+        self.out.add().messages.push(Outgoing { to: target, message });
     }
 
     /// Answers in the current term as soon as `gate` is open.
@@ -617,7 +652,7 @@ impl Raft {
 
     fn end_leadership(&mut self, leader: Leader) {
         if let Some(call) = leader.change {
-            self.out.changes.push(call.lost());
+            self.out.add().changes.push(call.lost());
         }
         self.abort_reads(leader.reads.into_tokens());
     }
@@ -646,141 +681,5 @@ impl Raft {
             self.hard_state.promise = self.promises.longest_of_boot();
             self.durability.hard_state_changed();
         }
-    }
-
-    // ---- compaction and status ----------------------------------------------------------------------
-
-    /// Drops the log up to `upto`, which the caller must hold durably in the state machine. While a snapshot
-    /// is in transfer to a follower, what follows it is kept, up to a cap. Says up to where it was dropped.
-    ///
-    /// # Errors
-    /// The index is not applied, or was compacted before.
-    pub fn compact(&mut self, upto: LogIndex) -> Result<LogIndex, CompactError> {
-        self.check_applied(upto)?;
-        let upto = upto.min(self.pinned_by_transfers()).min(self.durability.persisted());
-        if upto > self.log.base().index && !self.inbound.is_installing() {
-            self.log.compact(upto);
-            self.durability.log_changed();
-        }
-        Ok(self.log.base().index)
-    }
-
-    /// What a snapshot of the state machine at the applied index `index` covers.
-    ///
-    /// # Errors
-    /// The index is not applied, or was compacted.
-    pub fn snapshot_meta(&self, index: LogIndex) -> Result<crate::entry::SnapshotMeta, CompactError> {
-        self.check_applied(index)?;
-        let first = self.log.base().index;
-        self.log.meta(index).ok_or(CompactError::Compacted { index, first })
-    }
-
-    fn check_applied(&self, index: LogIndex) -> Result<(), CompactError> {
-        let (applied, first) = (self.applied, self.log.base().index);
-        if index > applied {
-            return Err(CompactError::NotApplied { index, applied });
-        }
-        if index < first {
-            return Err(CompactError::Compacted { index, first });
-        }
-        Ok(())
-    }
-
-    /// Events since the start.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// A copy of the visible state; `now` decides on the lease.
-    #[must_use]
-    pub fn status(&self, now: Time) -> Status {
-        let (configuration_at, configuration) = self.log.configuration().clone();
-        let mut status = Status {
-            node: self.me.peer.node,
-            role: RoleKind::Follower,
-            term: self.term(),
-            vote: self.hard_state.vote,
-            leader: self.known_leader(),
-            commit: self.commit,
-            applied: self.applied,
-            persisted: self.durability.persisted(),
-            base: self.log.base(),
-            last: self.log.last(),
-            configuration,
-            configuration_at,
-            followers: Vec::new(),
-            lease: false,
-            uncommitted_bytes: 0,
-            transfer_to: None,
-            receiving_snapshot: !self.inbound.is_idle(),
-        };
-        match &self.role {
-            Role::Follower(_) => {}
-            Role::PreCandidate(_) => status.role = RoleKind::PreCandidate,
-            Role::Candidate(_) => status.role = RoleKind::Candidate,
-            Role::LostDisk => status.role = RoleKind::LostDisk,
-            Role::Leader(leader) => {
-                status.role = RoleKind::Leader;
-                status.lease = self.lease_holds_at(now);
-                status.uncommitted_bytes = leader.uncommitted_bytes;
-                status.transfer_to = leader.transfer.as_ref().map(|transfer| transfer.to);
-                status.followers = leader.progress.iter().map(|p| self.follower_status(p, now)).collect();
-            }
-        }
-        status
-    }
-
-    fn follower_status(&self, progress: &Progress, now: Time) -> FollowerStatus {
-        let (last, behind) = (self.log.last().index, self.settings.caught_up_entries);
-        FollowerStatus {
-            node: progress.node,
-            matched: progress.matched,
-            next: progress.next,
-            state: progress.state(),
-            silent_for: now.since(progress.heard_at.unwrap_or_default()),
-            caught_up: progress.is_caught_up(now, last, behind, self.settings.election_timeout),
-        }
-    }
-}
-
-/// Whether numbers and structure of a remote message are within bounds.
-fn is_sound(message: &Message) -> bool {
-    let small = |position: &LogPosition| position.index.0 < MAX_NUMBER && position.term.0 < MAX_NUMBER;
-    if message.term.0 >= MAX_NUMBER {
-        return false;
-    }
-    match &message.body {
-        Body::PreVote(request) | Body::Vote(request) => small(&request.last),
-        Body::Append(append) => {
-            let mut previous = append.prev;
-            small(&append.prev)
-                && append.commit.0 < MAX_NUMBER
-                && append.entries.iter().all(|entry| {
-                    let follows = entry.index == previous.index.next() && entry.term >= previous.term;
-                    previous = entry.position();
-                    follows && entry.term <= message.term && entry.is_sound()
-                })
-        }
-        Body::SnapshotOffer(offer) => {
-            let meta = &offer.meta;
-            small(&meta.last)
-                && meta.last.term <= message.term
-                && meta.configuration_at.index <= meta.last.index
-                && meta.configuration_at.term <= meta.last.term
-                && meta.configuration.is_sound()
-        }
-        Body::AppendAck(ack) => ack.matched.0 < MAX_NUMBER,
-        Body::AppendReject(reject) => reject.rejected.0 < MAX_NUMBER && small(&reject.hint),
-        Body::Heartbeat(heartbeat) => heartbeat.commit.0 < MAX_NUMBER,
-        Body::HeartbeatAck(ack) => ack.start.is_none_or(|start| small(&start.last)),
-        Body::Commit(commit) => commit.commit.0 < MAX_NUMBER,
-        Body::SnapshotReply(reply) => reply.index.0 < MAX_NUMBER,
-        Body::ReadReply(reply) => reply.index.is_none_or(|index| index.0 < MAX_NUMBER),
-        Body::PreVoteReply(_)
-        | Body::VoteReply(_)
-        | Body::TimeoutNow(_)
-        | Body::ReadRequest(_)
-        | Body::LostDisk(_) => true,
     }
 }

@@ -172,9 +172,11 @@ impl Raft {
 
     /// Confirms every read whose round a majority acked: this was the leader when it arrived.
     pub(crate) fn confirm_reads(&mut self) {
-        let own = self.is_voter().then_some(Round(u64::MAX));
         let Role::Leader(leader) = &mut self.role else { return };
-        let acked = leader.majority(own, |p| p.round, |p| p.voter);
+        if leader.reads.asked.is_empty() {
+            return;
+        }
+        let acked = leader.majority(Round(u64::MAX), |p| p.round, |p| p.voter);
         let done = leader.reads.asked.partition_point(|(round, _, _)| *round <= acked);
         let confirmed: Vec<_> = leader.reads.asked.drain(..done).collect();
         for (_, index, origin) in confirmed {
@@ -199,11 +201,18 @@ impl Raft {
         }
         let applied = self.applied;
         let ready = self.confirmed_reads.extract_if(.., |(index, _, _)| *index <= applied);
-        self.out.reads.extend(ready.map(|(index, token, by_lease)| ReadReady { token, index, by_lease }));
+        self.out.add().reads.extend(ready.map(|(index, token, by_lease)| ReadReady {
+            token,
+            index,
+            by_lease,
+        }));
     }
 
     pub(crate) fn abort_reads(&mut self, tokens: Vec<u64>) {
-        self.out.failed_reads.extend(tokens.into_iter().map(|token| (token, ReadError::Aborted)));
+        if !tokens.is_empty() {
+            let failed = tokens.into_iter().map(|token| (token, ReadError::Aborted));
+            self.out.add().failed_reads.extend(failed);
+        }
     }
 
     pub(crate) fn on_read_request(&mut self, from: &ReplyTo, request: ReadRequest) {

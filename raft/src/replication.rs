@@ -5,11 +5,11 @@ use crate::durability::Gate;
 use crate::entry::{Entry, Payload};
 use crate::error::ProposeError;
 use crate::identity::Identity;
-use crate::log::{Log, MAX_CONFIGURATIONS};
+use crate::log::{Log, MAX_CONFIGURATIONS, MAX_TERMS};
 use crate::message::{
     Append, AppendAck, AppendReject, Body, Commit, Heartbeat, HeartbeatAck, LostDisk, Message, SnapshotOffer,
 };
-use crate::output::{LogRead, Outgoing, Output, ReadPurpose};
+use crate::output::{Gathered, LogRead, Outgoing, ReadPurpose};
 use crate::progress::{Progress, Sending, SnapshotSending};
 use crate::raft::{Raft, ReplyTo, Role};
 use crate::settings::Settings;
@@ -23,7 +23,7 @@ struct Sender<'a> {
     commit: LogIndex,
     log: &'a Log,
     settings: &'a Settings,
-    out: &'a mut Output,
+    out: &'a mut Gathered,
     counters: &'a mut Counters,
 }
 
@@ -31,7 +31,7 @@ impl Sender<'_> {
     fn send(&mut self, to: &Progress, body: Body) {
         let message =
             Message { range: self.me.range, from: self.me.replica, to: to.replica, term: self.term, body };
-        self.out.messages.push(Outgoing { to: to.target, message });
+        self.out.add().messages.push(Outgoing { to: to.target, message });
     }
 
     /// Sends what the follower's state and window allow.
@@ -79,7 +79,7 @@ impl Sender<'_> {
                 progress.reading = true;
                 self.counters.log_reads += 1;
                 let (purpose, max_bytes) = (ReadPurpose::Send(progress.node), self.settings.append_bytes);
-                self.out.log_reads.push(LogRead { purpose, first, last, max_bytes });
+                self.out.add().log_reads.push(LogRead { purpose, first, last, max_bytes });
                 false
             }
         }
@@ -103,7 +103,7 @@ impl Sender<'_> {
         let Sending::Snapshot(snapshot) = &mut progress.sending else { return };
         if !snapshot.asked {
             snapshot.asked = true;
-            self.out.snapshots_wanted.push(progress.node);
+            self.out.add().snapshots_wanted.push(progress.node);
         }
         if std::mem::take(&mut snapshot.offer_due)
             && let Some((id, meta)) = snapshot.offered.clone()
@@ -221,6 +221,7 @@ impl Raft {
             follower.leader = Some(*from);
             follower.heard_at = Some(now);
         }
+        self.holds_more = false;
         self.reset_election_timer();
         true
     }
@@ -258,8 +259,7 @@ impl Raft {
         }
         self.verified = self.verified.max(matched);
         // Not beyond what this append showed to be equal: behind it may stand an older leader's entries.
-        let limit = if self.planted(Canary::CommitBeyondAppend) { self.log.last().index } else { matched };
-        self.learn_commit(leader_commit.min(limit));
+        self.learn_commit(leader_commit.min(matched));
         self.reply(from, Gate::Log, |to_boot| Body::AppendAck(AppendAck { to_boot, matched }));
     }
 
@@ -279,8 +279,8 @@ impl Raft {
         if covered > append.entries.len() {
             return None;
         }
-        append.entries.drain(..covered);
-        append.prev = base;
+        // With the sender's own term: where it is another than the base's, the sender is broken.
+        append.prev = append.entries.drain(..covered).next_back().map_or(base, |entry| entry.position());
         Some(append)
     }
 
@@ -297,7 +297,8 @@ impl Raft {
         let bytes: usize = append.entries.iter().map(Entry::size).sum();
         let configurations =
             append.entries.iter().filter(|entry| matches!(entry.payload, Payload::Configuration(_))).count();
-        let too_many = configurations > 0 && self.log.configurations() + configurations > MAX_CONFIGURATIONS;
+        let too_many = configurations > 0 && self.log.configurations() + configurations > MAX_CONFIGURATIONS
+            || bytes > 0 && self.log.terms() >= MAX_TERMS;
         too_many || waiting > 0 && waiting + bytes > self.settings.unpersisted_bytes
     }
 
@@ -516,7 +517,7 @@ impl Raft {
             let body = Body::Heartbeat(Heartbeat { round, commit, promise, ask_start });
             let message =
                 Message { range: self.me.range, from: self.me.replica, to: progress.replica, term, body };
-            self.out.messages.push(Outgoing { to: progress.target, message });
+            self.out.add().messages.push(Outgoing { to: progress.target, message });
         }
     }
 
@@ -530,7 +531,6 @@ impl Raft {
         };
         let all = self.planted(Canary::LearnerCounts);
         let Role::Leader(leader) = &self.role else { return };
-        let own = self.is_voter().then_some(own);
         let reached = leader.majority(own, |p| p.matched, |p| p.voter || all);
         let own_term = self.log.term_at(reached) == Some(self.term()) || self.planted(Canary::CommitOldTerm);
         if reached > self.commit && own_term {

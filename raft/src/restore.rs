@@ -1,5 +1,7 @@
 //! A replica from what its disk holds.
 
+use std::sync::Arc;
+
 use crate::configuration::Configuration;
 use crate::entry::{Entry, Payload, SnapshotMeta};
 use crate::error::RestoreError;
@@ -25,7 +27,7 @@ pub struct Restored {
 #[must_use]
 pub fn bootstrap(configuration: Configuration) -> (HardState, Entry) {
     let term = Term(1);
-    let payload = Payload::Configuration(std::sync::Arc::new(configuration));
+    let payload = Payload::Configuration(Arc::new(configuration));
     (HardState { term, ..HardState::default() }, Entry { index: LogIndex(1), term, payload })
 }
 
@@ -74,7 +76,7 @@ impl Restored {
 }
 
 impl Raft {
-    /// Starts a replica. `seed` spreads its election timeouts.
+    /// Starts a replica. `seed` spreads its election timeouts. Replicas may share their settings.
     ///
     /// # Errors
     /// The settings break a rule.
@@ -82,9 +84,10 @@ impl Raft {
         now: Time,
         seed: u64,
         identity: Identity,
-        settings: Settings,
+        settings: impl Into<Arc<Settings>>,
         restored: Restored,
     ) -> Result<Self, RestoreError> {
+        let settings = settings.into();
         settings.validate()?;
         let Restored { hard_state, log, applied } = restored;
         Ok(Self::from_parts(now, seed, identity, settings, hard_state, log, applied))

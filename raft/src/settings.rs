@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::codec::MAX_ENTRIES;
+use crate::entry::ENTRY_OVERHEAD;
+
 /// How linearizable reads are confirmed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum ReadMode {
@@ -118,7 +121,7 @@ pub enum SettingsError {
     },
     /// The lease would end before the next heartbeat.
     #[error(
-        "promise ({promise:?}) less its drift margin must be longer than heartbeat ({heartbeat:?}), or the lease ends between two heartbeats: raise promise"
+        "promise ({promise:?}) less its drift margin must be longer than heartbeat ({heartbeat:?}), or the lease ends between two heartbeats: raise promise or lower heartbeat or drift_margin_percent"
     )]
     PromiseTooShort {
         /// As set.
@@ -128,7 +131,7 @@ pub enum SettingsError {
     },
     /// An entry could not pass.
     #[error(
-        "{name} ({value} bytes) must be at least entry_bytes ({entry_bytes}): an entry of the full size would never pass"
+        "{name} ({value} bytes) must be at least entry_bytes ({entry_bytes}), or an entry of the full size would never pass: raise {name} or lower entry_bytes"
     )]
     BelowEntry {
         /// The setting.
@@ -137,6 +140,16 @@ pub enum SettingsError {
         value: usize,
         /// The largest entry.
         entry_bytes: usize,
+    },
+    /// An append could hold more entries than its receiver takes.
+    #[error(
+        "append_bytes ({value}) must be at most {limit}, or an append may hold too many entries: lower it"
+    )]
+    AppendTooLarge {
+        /// As set.
+        value: usize,
+        /// The most entries of the smallest size.
+        limit: usize,
     },
     /// Timers beyond this would never fire in practice.
     #[error("{name} ({value:?}) is over an hour: lower it")]
@@ -174,9 +187,14 @@ impl Settings {
             ("entry_bytes", self.entry_bytes),
             ("apply_bytes", self.apply_bytes),
             ("pending_reads", self.pending_reads),
+            ("transfer_log_bytes", self.transfer_log_bytes),
         ];
         if let Some((name, _)) = sizes.into_iter().find(|(_, value)| *value == 0) {
             return Err(SettingsError::Zero { name });
+        }
+        let (value, limit) = (self.append_bytes, MAX_ENTRIES * ENTRY_OVERHEAD);
+        if value > limit {
+            return Err(SettingsError::AppendTooLarge { value, limit });
         }
         if self.heartbeat * 2 > self.election_timeout {
             let (heartbeat, election_timeout) = (self.heartbeat, self.election_timeout);
@@ -215,9 +233,9 @@ impl Settings {
         Ok(())
     }
 
-    /// What a leader may count on of a promise: less the drift margin.
+    /// What a leader may count on of a promise: not more than it asks for, less the drift margin.
     pub(crate) fn less_margin(&self, promised: Duration) -> Duration {
-        promised * (100 - self.drift_margin_percent.min(100)) / 100
+        promised.min(self.asked_promise()) * (100 - self.drift_margin_percent.min(100)) / 100
     }
 
     /// What a leader asks for with each heartbeat.

@@ -126,7 +126,7 @@ impl Raft {
         }
         let (id, meta) = (offer.id, offer.meta);
         self.inbound = Inbound::Fetching { id, meta: meta.clone() };
-        self.out.fetch = Some(SnapshotFetch { from: from.target, boot: from.boot, id, meta });
+        self.out.add().fetch = Some(SnapshotFetch { from: from.target, boot: from.boot, id, meta });
     }
 
     /// The snapshot is committed state: it only tells how far we may commit, and how far we match.
@@ -157,7 +157,7 @@ impl Raft {
             self.become_follower(self.term());
         }
         self.inbound = Inbound::Installing { id, meta: meta.clone() };
-        self.out.install = Some(meta);
+        self.out.add().install = Some(meta);
         if self.planted(Canary::SnapshotAckEarly) {
             self.acknowledge_install(id);
         }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::configuration::Configuration;
-use crate::types::{LogIndex, LogPosition, NodeId, Term};
+use crate::progress::Progress;
+use crate::raft::{Raft, Role};
+use crate::types::{LogIndex, LogPosition, NodeId, Term, Time};
 
 /// A copy of the visible state.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -132,4 +134,63 @@ pub struct Counters {
     pub log_reads: u64,
     /// Leases voided by a clock jump.
     pub clock_jumps: u64,
+}
+
+impl Raft {
+    /// Events since the start.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// A copy of the visible state; `now` decides on the lease.
+    #[must_use]
+    pub fn status(&self, now: Time) -> Status {
+        let (configuration_at, configuration) = self.log.configuration().clone();
+        let mut status = Status {
+            node: self.me.peer.node,
+            role: RoleKind::Follower,
+            term: self.term(),
+            vote: self.hard_state.vote,
+            leader: self.known_leader(),
+            commit: self.commit,
+            applied: self.applied,
+            persisted: self.durability.persisted(),
+            base: self.log.base(),
+            last: self.log.last(),
+            configuration,
+            configuration_at,
+            followers: Vec::new(),
+            lease: false,
+            uncommitted_bytes: 0,
+            transfer_to: None,
+            receiving_snapshot: !self.inbound.is_idle(),
+        };
+        match &self.role {
+            Role::Follower(_) => {}
+            Role::PreCandidate(_) => status.role = RoleKind::PreCandidate,
+            Role::Candidate(_) => status.role = RoleKind::Candidate,
+            Role::LostDisk => status.role = RoleKind::LostDisk,
+            Role::Leader(leader) => {
+                status.role = RoleKind::Leader;
+                status.lease = self.lease_holds_at(now);
+                status.uncommitted_bytes = leader.uncommitted_bytes;
+                status.transfer_to = leader.transfer.as_ref().map(|transfer| transfer.to);
+                status.followers = leader.progress.iter().map(|p| self.follower_status(p, now)).collect();
+            }
+        }
+        status
+    }
+
+    fn follower_status(&self, progress: &Progress, now: Time) -> FollowerStatus {
+        let (last, behind) = (self.log.last().index, self.settings.caught_up_entries);
+        FollowerStatus {
+            node: progress.node,
+            matched: progress.matched,
+            next: progress.next,
+            state: progress.state(),
+            silent_for: now.since(progress.heard_at.unwrap_or_default()),
+            caught_up: progress.is_caught_up(now, last, behind, self.settings.election_timeout),
+        }
+    }
 }

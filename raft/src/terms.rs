@@ -7,16 +7,17 @@ use crate::types::{LogIndex, LogPosition, Term};
 
 /// Terms from the base of the log to its last entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[repr(C)]
 pub(crate) struct Terms {
+    last: LogPosition,
     base: LogPosition,
-    last: LogIndex,
     /// The first entry of each run, in order.
     runs: VecDeque<LogPosition>,
 }
 
 impl Terms {
     pub(crate) fn new(base: LogPosition) -> Self {
-        Self { base, last: base.index, runs: VecDeque::new() }
+        Self { base, last: base, runs: VecDeque::new() }
     }
 
     pub(crate) fn base(&self) -> LogPosition {
@@ -24,19 +25,21 @@ impl Terms {
     }
 
     pub(crate) fn last(&self) -> LogPosition {
-        let term = self.runs.back().map_or(self.base.term, |run| run.term);
-        LogPosition::new(self.last, term)
+        self.last
     }
 
     /// The term at `index`, or `None` outside the log: never a made-up 0.
     pub(crate) fn at(&self, index: LogIndex) -> Option<Term> {
+        // Nearly every question is about the last entry, or about the last run.
+        if index == self.last.index {
+            return Some(self.last.term);
+        }
         if index == self.base.index {
             return Some(self.base.term);
         }
-        if index < self.base.index || index > self.last {
+        if index < self.base.index || index > self.last.index {
             return None;
         }
-        // Nearly every question is about the last run.
         if let Some(back) = self.runs.back()
             && back.index <= index
         {
@@ -52,12 +55,12 @@ impl Terms {
     }
 
     pub(crate) fn push(&mut self, position: LogPosition) {
-        assert_eq!(position.index, self.last.next(), "log entries are consecutive");
-        assert!(position.term >= self.last().term, "terms never fall along the log");
+        assert_eq!(position.index, self.last.index.next(), "log entries are consecutive");
+        assert!(position.term >= self.last.term, "terms never fall along the log");
         if self.runs.back().is_none_or(|run| run.term < position.term) {
             self.runs.push_back(position);
         }
-        self.last = position.index;
+        self.last = position;
     }
 
     /// Forgets `from` and everything after it.
@@ -66,7 +69,8 @@ impl Terms {
         while self.runs.back().is_some_and(|run| run.index >= from) {
             self.runs.pop_back();
         }
-        self.last = self.last.min(from.prev());
+        let term = self.runs.back().map_or(self.base.term, |run| run.term);
+        self.last = LogPosition::new(self.last.index.min(from.prev()), term);
     }
 
     /// Forgets everything up to `base`, which is in the log.
@@ -74,7 +78,7 @@ impl Terms {
         while self.runs.get(1).is_some_and(|run| run.index <= base.index.next()) {
             self.runs.pop_front();
         }
-        if self.last == base.index {
+        if self.last.index == base.index {
             self.runs.clear();
         } else if let Some(first) = self.runs.front_mut() {
             first.index = first.index.max(base.index.next());
@@ -83,20 +87,19 @@ impl Terms {
     }
 
     /// The last index at or below `hint.index` whose term is at most `hint.term`: where two logs may still
-    /// agree. Skips a whole term at a time (§3.5).
+    /// agree. Skips whole terms (§3.5).
     pub(crate) fn last_not_above(&self, hint: LogPosition) -> LogIndex {
-        let mut index = hint.index.min(self.last);
-        while let Some(term) = self.at(index) {
-            if term <= hint.term {
-                return index;
-            }
-            let first_of_run = self.runs.iter().rev().find(|run| run.index <= index);
-            match first_of_run {
-                Some(run) => index = run.index.prev(),
-                None => break,
-            }
+        if self.base.term > hint.term {
+            return self.base.index.prev().min(hint.index);
         }
-        self.base.index.prev().min(index)
+        let above = self.runs.partition_point(|run| run.term <= hint.term);
+        let last = self.runs.get(above).map_or(self.last.index, |run| run.index.prev());
+        last.min(hint.index)
+    }
+
+    /// How many runs there are.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.len()
     }
 }
 

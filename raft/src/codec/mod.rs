@@ -32,7 +32,7 @@ pub use error::DecodeError;
 pub const FORMAT: u8 = 1;
 /// The most messages in one envelope.
 pub const MAX_MESSAGES: usize = 1 << 20;
-/// The most entries in one append: more than fit into 48 MiB of [`crate::Settings::append_bytes`].
+/// The most entries in one append; [`crate::Settings::validate`] keeps `append_bytes` below it.
 pub const MAX_ENTRIES: usize = 1 << 20;
 /// Longer durations are refused: beyond 64 bits of nanoseconds, and far below an overflow.
 const MAX_SECONDS: u64 = 1 << 35;

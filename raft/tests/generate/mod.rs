@@ -117,7 +117,11 @@ impl Scene {
 
     fn term(&self, draw: &mut Draw) -> Term {
         // A higher term ends everything that the receiver was doing: not too often.
-        if draw.below(8) < 7 { Term(self.term) } else { Term(draw.number(self, self.term)) }
+        if draw.below(if self.tame { 64 } else { 8 }) > 0 {
+            Term(self.term)
+        } else {
+            Term(draw.number(self, self.term))
+        }
     }
 
     fn position(&self, draw: &mut Draw) -> LogPosition {
@@ -228,7 +232,7 @@ impl Scene {
 
     fn body(&self, draw: &mut Draw, term: Term) -> Body {
         // Appends do the most, LostDisk ends everything.
-        let kinds = if draw.one_in(64) { 25 } else { 24 };
+        let kinds = if !self.tame && draw.one_in(64) { 25 } else { 24 };
         match draw.below(kinds) {
             0 => Body::PreVote(self.vote_request(draw)),
             1 => Body::PreVoteReply(self.vote_reply(draw)),
