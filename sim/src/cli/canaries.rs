@@ -1,0 +1,83 @@
+//! `sim canaries`.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use raft::canary::Canary;
+use sim::run::{Job, run};
+
+use super::pool::{for_all, now};
+use super::{canary_called, canary_names};
+
+/// Where the seeds of each try begin; far from those that `sim run` runs first.
+const BASES: [u64; 5] = [1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000];
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// How many runs at once.
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
+    /// A bug not found after so many seeds counts as not found.
+    #[arg(long, default_value_t = 3_000)]
+    most_seeds: u64,
+    /// Only this bug.
+    #[arg(long, value_name = "NAME", value_parser = canary_names())]
+    canary: Option<String>,
+}
+
+/// How a bug was found from one base seed.
+struct Found {
+    canary: Canary,
+    /// Seeds until then, if it was found.
+    seeds: Option<u64>,
+    /// The rule that was violated.
+    by: String,
+}
+
+/// True if each planted bug is found from every base seed.
+pub fn canaries(arguments: &Arguments) -> bool {
+    let began = now();
+    let one = arguments.canary.as_deref().and_then(canary_called);
+    let planted: Vec<Canary> = one.map_or_else(|| Canary::ALL.to_vec(), |canary| vec![canary]);
+    let found = Mutex::new(Vec::new());
+    for_all("planted bugs", planted.len() * BASES.len(), arguments.jobs, |number| {
+        let (canary, base) = (planted[number / BASES.len()], BASES[number % BASES.len()]);
+        let result = hunt(canary, base, arguments.most_seeds);
+        if let Ok(mut found) = found.lock() {
+            found.push(result);
+        }
+        true
+    });
+    let found = found.into_inner().unwrap_or_default();
+    println!("\n{:<26} {:>14} {:>8}  found by", "planted bug", "seeds (median)", "most");
+    let caught = planted.iter().filter(|canary| print_row(**canary, &found)).count();
+    println!(
+        "\ncanaries caught: {caught} of {} planted, in {:.0} s",
+        planted.len(),
+        began.elapsed().as_secs_f64()
+    );
+    caught == planted.len()
+}
+
+/// Runs seeds from `base` on until one fails.
+fn hunt(canary: Canary, base: u64, most_seeds: u64) -> Found {
+    for number in 0..most_seeds {
+        let report = run(&Job { canary: Some(canary), ..Job::of(base + number) });
+        if let Some(violation) = report.violation {
+            return Found { canary, seeds: Some(number + 1), by: violation.invariant };
+        }
+    }
+    Found { canary, seeds: None, by: String::new() }
+}
+
+fn print_row(canary: Canary, found: &[Found]) -> bool {
+    let of_it: Vec<&Found> = found.iter().filter(|found| found.canary == canary).collect();
+    let mut seeds: Vec<u64> = of_it.iter().map(|found| found.seeds.unwrap_or(u64::MAX)).collect();
+    seeds.sort_unstable();
+    let number = |seeds: u64| if seeds == u64::MAX { "not found".to_owned() } else { seeds.to_string() };
+    let (median, most) = (seeds[seeds.len() / 2], seeds[seeds.len() - 1]);
+    let by: BTreeSet<&str> = of_it.iter().map(|f| f.by.as_str()).filter(|by| !by.is_empty()).collect();
+    let by: Vec<&str> = by.into_iter().collect();
+    println!("{:<26} {:>14} {:>8}  {}", canary.name(), number(median), number(most), by.join("; "));
+    most != u64::MAX
+}
