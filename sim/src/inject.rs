@@ -387,19 +387,21 @@ impl World {
         Ok(())
     }
 
-    /// The leader of the watch is not in office any more, or somebody has begun to vote for another.
+    /// The leader of the watch is not in office any more, or somebody asks for votes, in whatever term: one that
+    /// slept through changes of the members may still believe in a majority with the rolled-back disk.
     fn office_is_in_doubt(&self, watch: &Watch) -> bool {
-        let later = self
-            .hosts
-            .iter()
-            .filter(|h| h.up)
-            .any(|host| host.replicas.get(&watch.range).is_some_and(|replica| replica.term > watch.term));
-        later
-            || !self.hosts.iter().any(|host| {
-                host.is_live()
-                    && host.disk.node == Some(watch.leader)
-                    && host.replicas.get(&watch.range).is_some_and(|r| r.role == RoleKind::Leader)
-            })
+        let mut in_office = false;
+        for (h, host) in self.hosts.iter().enumerate().filter(|(_, host)| host.up) {
+            let Some(replica) = host.replicas.get(&watch.range) else { continue };
+            let is_the_leader = host.disk.node == Some(watch.leader) && replica.term == watch.term;
+            match replica.role {
+                RoleKind::Leader if is_the_leader => in_office = host.is_live(),
+                RoleKind::Leader | RoleKind::Candidate => return true,
+                RoleKind::PreCandidate if h == watch.host => return true,
+                RoleKind::Follower | RoleKind::PreCandidate | RoleKind::LostDisk => {}
+            }
+        }
+        !in_office
     }
 
     /// A core says that its disk lost data: nobody but a disk that was rolled back may be told so.
