@@ -266,6 +266,9 @@ impl Raft {
         let recognised = settled.is_some_and(|at| self.peers.recognise(header.from, message.from, at));
         if !for_me || !recognised && !self.may_come_from(header, &message) {
             self.counters.identity_drops += 1;
+            if for_me {
+                self.tell_if_rolled_back(header.from);
+            }
             return;
         }
         if !is_sound(&message) || header.from.node == self.me.peer.node {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::configuration::Configuration;
 use crate::entry::{Entry, Payload, SnapshotMeta};
 use crate::error::RestoreError;
-use crate::identity::{Header, Identity};
+use crate::identity::{Header, Identity, Peer, Target};
 use crate::log::Log;
 use crate::message::LostDisk;
 use crate::output::HardState;
@@ -97,18 +97,26 @@ impl Raft {
     /// this leader has seen of the same disk means that the disk was rolled back.
     pub fn connected(&mut self, now: Time, header: &Header) {
         self.advance(now);
-        let (peer, me) = (header.from, self.me);
+        let me = self.me;
         let mine = header.cluster == me.cluster
             && header.to.node == me.peer.node
             && header.to.disk == me.peer.disk
             && !self.planted(crate::canary::Canary::RolledBackDisk);
+        if mine {
+            self.tell_if_rolled_back(header.from);
+        }
+    }
+
+    /// Tells a boot of the past so, each time that it is heard, for the message may be lost. If it is only late,
+    /// nobody is there whom the message names.
+    pub(crate) fn tell_if_rolled_back(&mut self, peer: Peer) {
         let Some(member) = self.configuration().members.get(&peer.node).copied() else { return };
-        if !mine || member.disk != peer.disk || !matches!(self.role, Role::Leader(_)) {
+        if member.disk != peer.disk || !matches!(self.role, Role::Leader(_)) {
             return;
         }
         let below = peers::is_below_recorded(self.configuration(), peer.node, peer.boot);
         if below || self.peers.is_past(peer.node, peer.boot) {
-            let target = crate::identity::Target { node: peer.node, disk: peer.disk };
+            let target = Target { node: peer.node, disk: peer.disk };
             self.tell_lost_disk(&ReplyTo { target, replica: member.replica, boot: peer.boot });
         }
     }
