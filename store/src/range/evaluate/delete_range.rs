@@ -1,0 +1,80 @@
+//! DeleteRange: a tombstone for each key that has a value, so that applying it needs no reading.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use super::lookup::Lookup;
+use super::{Evaluator, RangeError, within};
+use crate::effects::Change;
+use crate::engine::Engine;
+use crate::key::user_span;
+use crate::range::read;
+use crate::request::Limits;
+use crate::timestamp::Timestamp;
+
+impl<E: Engine> Evaluator<'_, E> {
+    /// The tombstones for all ranges of a write, range by range.
+    pub(super) fn delete_ranges(
+        &self,
+        ranges: &[(Bytes, Bytes)],
+        lookup: &Lookup<'_, E>,
+    ) -> Result<Vec<Change>, RangeError> {
+        let mut removal = Removal { limits: self.limits, changes: Vec::new(), bytes: 0 };
+        for (start, end) in ranges {
+            self.delete_range(start, end, lookup, &mut removal)?;
+            removal.check()?;
+        }
+        Ok(removal.changes)
+    }
+
+    fn delete_range(
+        &self,
+        start: &Bytes,
+        end: &Bytes,
+        lookup: &Lookup<'_, E>,
+        removal: &mut Removal<'_>,
+    ) -> Result<(), RangeError> {
+        let mut in_flight = self.overlay.keys(start, end).peekable();
+        let opened = || Ok::<(), RangeError>(());
+        read::forward(lookup.view(), &user_span(start, end), Timestamp::MAX, opened, |row| {
+            while let Some((key, pending)) = in_flight.next_if(|(key, _)| key[..] < *row.key) {
+                removal.take(pending.value.as_ref().map(|_| key.clone()))?;
+            }
+            // What is in flight replaces what is applied.
+            match in_flight.next_if(|(key, _)| key[..] == *row.key) {
+                Some((key, pending)) => removal.take(pending.value.as_ref().map(|_| key.clone())),
+                None => removal.take(Some(Bytes::copy_from_slice(row.key))),
+            }
+        })?;
+        for (key, pending) in in_flight {
+            if removal.take(pending.value.as_ref().map(|_| key.clone())).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tombstones, as many as are allowed and one more.
+struct Removal<'a> {
+    limits: &'a Limits,
+    changes: Vec<Change>,
+    bytes: usize,
+}
+
+impl Removal<'_> {
+    fn take(&mut self, key: Option<Bytes>) -> ControlFlow<()> {
+        if let Some(key) = key {
+            self.bytes += key.len();
+            self.changes.push(Change { key, value: None });
+        }
+        if self.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    fn check(&self) -> Result<(), RangeError> {
+        let keys = self.changes.len();
+        within("the number of keys of a DeleteRange, so far,", keys, self.limits.delete_range_keys)?;
+        within("the log entry of a DeleteRange, so far,", self.bytes, self.limits.entry_bytes)
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests of snapshots: each rule by itself, then random transfers with crashes of both sides.
+
+mod fixture;
+mod installing;
+mod receiving;
+mod sending;
+mod transfers;
