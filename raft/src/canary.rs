@@ -39,6 +39,8 @@ canaries! {
     LeaderAckBeforeSync,
     /// Waits: entries are applied before they are locally durable.
     ApplyBeforeDurable,
+    /// Waits: a client is answered before its entry is applied. The caller's, not the core's.
+    ReplyBeforeApply,
     /// A membership change before an entry of the own term is committed.
     ChangeBeforeNoop,
     /// Two uncommitted membership changes at a time.

@@ -136,7 +136,8 @@ impl Log {
             }
         }
         if from <= self.submitted {
-            self.truncate_from = Some(self.truncate_from.map_or(from, |earlier| earlier.min(from)));
+            // An earlier one of the same write was higher: `submitted` is below it.
+            self.truncate_from = Some(from);
             self.submitted = from.prev();
         }
         let before = self.superseded.len();

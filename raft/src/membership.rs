@@ -220,6 +220,8 @@ impl Raft {
         if let Some(node) = best.map(|p| p.node) {
             self.send_timeout_now(node);
         }
+        // A majority holds by now what only this replica held.
+        self.holds_more = false;
         self.become_follower(self.term());
     }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use raft::{
-    Append, AppendAck, AppendReject, Body, Boot, BootStart, Change, ChangeError, ClusterId, Configuration,
-    DiskId, Entry, HardState, Header, HeartbeatAck, Identity, LogIndex, LogPosition, LogRead, LogWrite,
-    Member, MemberRole, Message, NodeId, Output, Payload, Peer, Raft, RangeId, ReadMode, ReadReply,
-    ReplicaId, Restored, RoleKind, Settings, SnapshotId, SnapshotMeta, SnapshotOffer, Target, Term, Time,
-    VoteReply,
+    Append, AppendAck, AppendReject, Body, Boot, BootStart, CampaignId, Change, ChangeError, ClusterId,
+    Configuration, DiskId, Entry, HardState, Header, Heartbeat, HeartbeatAck, Identity, LogIndex,
+    LogPosition, LogRead, LogWrite, Member, MemberRole, Message, NodeId, Output, Payload, Peer, Raft,
+    RangeId, ReadMode, ReadReply, ReplicaId, Restored, RoleKind, Round, Settings, SnapshotId, SnapshotMeta,
+    SnapshotOffer, Target, Term, Time, VoteReply, VoteRequest,
 };
 
 const CLUSTER: ClusterId = ClusterId(7);
@@ -597,4 +597,82 @@ fn absurd_messages_are_dropped() {
     let entries = vec![Entry { index: LogIndex(2), term: Term(2), payload }];
     node.from(peer(2, 1), 2, Body::Append(Append { prev: at(1, 1), entries, commit: LogIndex(1) }));
     assert_eq!(node.raft.last_position(), at(1, 1));
+}
+
+/// Ids of reads and campaigns begin anew with each boot. A late answer to the boot before must not answer this
+/// one's question: its index may be from before what is committed now.
+#[test]
+fn an_answer_to_an_earlier_boot_answers_nothing() {
+    let disk = (hard_state(2, 1), SnapshotMeta::empty(), vec![first_entry(members(&[1, 2, 3], &[], 0))]);
+    let mut node = Node::start(1, 2, Settings::default(), disk, 1);
+    let heartbeat =
+        Heartbeat { round: Round(1), commit: LogIndex(1), promise: Duration::ZERO, ask_start: false };
+    node.from(peer(2, 1), 2, Body::Heartbeat(heartbeat));
+    node.raft.read_index(node.now, 9).unwrap();
+    let id = node.output().messages.into_iter().find_map(|outgoing| match outgoing.message.body {
+        Body::ReadRequest(request) => Some(request.id),
+        _ => None,
+    });
+    let reply = |boot| {
+        let to_boot = peer(1, boot).boot;
+        Body::ReadReply(ReadReply { to_boot, id: id.unwrap(), index: Some(LogIndex(1)) })
+    };
+    node.from(peer(2, 1), 2, reply(1));
+    assert!(node.output().reads.is_empty(), "answered by what the boot before was told");
+    node.from(peer(2, 1), 2, reply(2));
+    assert_eq!(node.output().reads.len(), 1);
+}
+
+/// What an earlier boot may have promised stays on the disk until it is waited out: the next boot may follow
+/// at once, and has nothing else to know it from.
+#[test]
+fn a_promise_stays_on_the_disk_until_it_is_waited_out() {
+    let first = vec![first_entry(members(&[1, 2, 3], &[], 0))];
+    let promised = HardState { promise: SECOND, ..hard_state(2, 1) };
+    let mut node = Node::start(1, 2, Settings::default(), (promised, SnapshotMeta::empty(), first), 1);
+    node.pass(SECOND - Duration::from_millis(1));
+    node.output();
+    assert_eq!(node.hard_state.promise, SECOND);
+    node.pass(Duration::from_millis(1));
+    node.output();
+    assert_eq!(node.hard_state.promise, Duration::ZERO);
+}
+
+/// That the log equalled the last leader's says nothing about the next one's: another leader's heartbeat
+/// commits nothing before an append of its own showed that the logs are equal.
+#[test]
+fn what_an_earlier_leader_showed_equal_is_forgotten() {
+    let mut node = Node::new(1, members(&[1, 2, 3], &[], 0));
+    let append = Append { prev: at(1, 1), entries: vec![entry(2, 2)], commit: LogIndex(1) };
+    node.from(peer(2, 1), 2, Body::Append(append));
+    let heartbeat =
+        Heartbeat { round: Round(1), commit: LogIndex(2), promise: Duration::ZERO, ask_start: false };
+    node.from(peer(3, 1), 3, Body::Heartbeat(heartbeat));
+    node.output();
+    assert_eq!(node.applied, LogIndex(1));
+}
+
+/// A learner that led for a moment handed over what it held: it has no reason any more to campaign.
+#[test]
+fn a_learner_leads_once() {
+    let configuration = members(&[1, 2, 3], &[4], 0);
+    let mut node = Node::new(4, configuration);
+    let append = Append { prev: at(1, 1), entries: vec![entry(2, 2)], commit: LogIndex(1) };
+    node.from(peer(2, 1), 2, Body::Append(append));
+    node.output();
+    node.pass(SECOND * 3);
+    node.output();
+    let request = VoteRequest { campaign: CampaignId(1), last: at(1, 1), forced: false };
+    node.from(peer(1, 1), 3, Body::PreVote(request));
+    node.output();
+    let term = node.elect(&[1, 3]);
+    for voter in [1, 3] {
+        let ack = AppendAck { to_boot: node.me.boot, matched: LogIndex(3) };
+        node.from(peer(voter, 1), term, Body::AppendAck(ack));
+    }
+    let told = node.output().messages.iter().any(|o| matches!(o.message.body, Body::TimeoutNow(_)));
+    assert!(told && node.role() == RoleKind::Follower);
+    node.pass(SECOND * 10);
+    let asks = node.output().messages.iter().any(|o| matches!(o.message.body, Body::PreVote(_)));
+    assert!(!asks, "it campaigns again, against those that hold the same by now");
 }

@@ -1,5 +1,6 @@
 //! The clients: one operation at a time each, unique values, every outcome into the history.
 
+use raft::canary::Canary;
 use raft::{ProposeError, RangeId};
 
 use crate::coverage::Mark;
@@ -126,7 +127,7 @@ impl World {
         }
         match current.action {
             None => self.accept_read(host, range, waiter),
-            Some(action) => self.accept_write(host, range, waiter, action),
+            Some(action) => self.accept_write(host, range, waiter, action)?,
         }
         self.pump(host)
     }
@@ -143,14 +144,23 @@ impl World {
         }
     }
 
-    fn accept_write(&mut self, host: usize, range: RangeId, waiter: Waiter, action: Action) {
+    fn accept_write(
+        &mut self,
+        host: usize,
+        range: RangeId,
+        waiter: Waiter,
+        action: Action,
+    ) -> Result<(), Violation> {
         let now = self.local(host);
         let id = ((waiter.client as u64 + 1) << 32) | waiter.op;
         let padding = self.rng.client.below(self.plan.padding + 1) as usize;
         let command = Command { key: waiter.key, id, action }.encode(padding);
-        let Some(replica) = self.hosts[host].replicas.get_mut(&range) else { return };
+        let Some(replica) = self.hosts[host].replicas.get_mut(&range) else { return Ok(()) };
         match replica.raft.propose(now, command) {
             Ok(at) => {
+                if self.canary == Some(Canary::ReplyBeforeApply) {
+                    self.monitor.acknowledged(range, at)?;
+                }
                 let _ = replica.writes.insert((at.index, at.term), waiter);
                 self.trace.note(self.now, [11, waiter.client as u64, waiter.op, at.index.0], || {
                     format!(
@@ -176,6 +186,7 @@ impl World {
                 self.answer(waiter, Answer::Refused(leader));
             }
         }
+        Ok(())
     }
 
     /// An answer arrives at a client.

@@ -41,7 +41,7 @@ impl World {
         let hit = self.carry_out(kind)?;
         self.injected += u64::from(hit);
         self.trace.note(self.now, [16, number as u64, u64::from(hit), 0], || {
-            format!("fault {number} {}: {kind:?}", if hit { "happens" } else { "finds no victim" })
+            format!("fault {number} {}: {kind:?}", if hit { "happens" } else { "waits or finds no victim" })
         });
         Ok(())
     }
@@ -68,7 +68,16 @@ impl World {
         }
         let Some(host) = self.victim(kind) else { return Ok(false) };
         match kind {
-            FaultKind::Crash { point, down, .. } => self.crash_at(host, point, down)?,
+            FaultKind::Crash { point: CrashPoint::Now, down, .. } => {
+                self.coverage.hit(Mark::Crash);
+                self.crash(host, down)?;
+            }
+            // Counted when it strikes.
+            FaultKind::Crash { point, down, .. } => {
+                let until = self.now + self.plan.election * 6;
+                self.hosts[host].armed = Some(Armed { point, down, until });
+                return Ok(false);
+            }
             FaultKind::Pause { length, .. } => {
                 self.hosts[host].paused = true;
                 self.queue.push(self.now + length, Event::Resume { host });
@@ -85,7 +94,11 @@ impl World {
                 self.hosts[host].disk_stalled_until = self.hosts[host].disk_stalled_until.max(until);
                 self.coverage.hit(Mark::DiskStall);
             }
-            FaultKind::FsyncError { down, .. } => self.hosts[host].fsync_error = Some(down),
+            // Counted when it happens.
+            FaultKind::FsyncError { down, .. } => {
+                self.hosts[host].fsync_error = Some(down);
+                return Ok(false);
+            }
             FaultKind::BitFlip { down, .. } => {
                 if !self.may_destroy(host) {
                     return Ok(false);
@@ -106,6 +119,7 @@ impl World {
             FaultKind::Rollback { age, .. } => {
                 self.hosts[host].checkpoint = Some(Box::new(self.hosts[host].disk.durable_copy()));
                 self.queue.push(self.now + age, Event::RollBack { host });
+                return Ok(false);
             }
             FaultKind::Drift { rate, .. } => {
                 self.hosts[host].clock.set_rate(self.now, rate);
@@ -162,15 +176,6 @@ impl World {
     fn other_victim(&self, host: usize, pick: u32) -> Option<usize> {
         let others: Vec<usize> = self.victims().into_iter().filter(|h| *h != host).collect();
         others.get(pick as usize % others.len().max(1)).copied()
-    }
-
-    fn crash_at(&mut self, host: usize, point: CrashPoint, down: u64) -> Result<(), Violation> {
-        if point == CrashPoint::Now {
-            self.coverage.hit(Mark::Crash);
-            return self.crash(host, down);
-        }
-        self.hosts[host].armed = Some(Armed { point, down, until: self.now + self.plan.election * 6 });
-        Ok(())
     }
 
     fn crash_many(&mut self, mask: u32, down: u64) -> Result<bool, Violation> {
@@ -275,7 +280,9 @@ impl World {
 
     /// A storm ends.
     pub(crate) fn calm(&mut self) -> Result<(), Violation> {
-        self.net.weather = self.plan.weather;
+        if self.healing.is_none() {
+            self.net.weather = self.plan.weather;
+        }
         Ok(())
     }
 
@@ -349,6 +356,7 @@ impl World {
         self.stop(host)?;
         self.report_destroyed(host)?;
         self.coverage.hit(Mark::Rollback);
+        self.injected += 1;
         self.trace.note(self.now, [18, host as u64, 0, 0], || format!("h{host}'s disk is rolled back"));
         let state = &mut self.hosts[host];
         state.disk = *copy;

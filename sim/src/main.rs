@@ -27,8 +27,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // A panic in a run is caught and reported as a violation, with its seed.
-    std::panic::set_hook(Box::new(|_| {}));
+    sim::run::catch_panics();
     let passed = match Arguments::parse().command {
         Command::Run(arguments) => cli::run::run(&arguments),
         Command::Replay(arguments) => cli::replay::replay(&arguments),

@@ -66,6 +66,12 @@ impl Group {
         self.asked.clear();
     }
 
+    /// Voters and learners that it should have.
+    #[must_use]
+    pub fn wanted(&self) -> (usize, usize) {
+        (self.voters, self.learners)
+    }
+
     /// Whether a call is under way.
     #[must_use]
     pub fn is_busy(&self) -> bool {
@@ -130,6 +136,13 @@ impl World {
         self.trace.note(self.now, [13, host as u64, token, u64::from(result.is_ok())], || {
             format!("operator asks h{host} {range:?} on {planned_on:?} for {changes:?}: {result:?}")
         });
+        let stale = planned_on != status.configuration_at
+            && changes.iter().any(|change| !matches!(status.configuration.after(*change), Ok(None)));
+        if stale && result.is_ok() {
+            let detail =
+                format!("planned on {planned_on:?}, in force is {:?}: {changes:?}", status.configuration_at);
+            return Err(Violation::new("a call planned on another configuration is refused", detail));
+        }
         match result {
             Ok(()) => {
                 let on_leader = Some(status.node);
@@ -290,7 +303,7 @@ impl World {
     }
 
     /// A running host with an empty disk that nobody reserved.
-    fn spare_host(&self) -> Option<usize> {
+    pub(crate) fn spare_host(&self) -> Option<usize> {
         let free = |h: &usize| {
             let host = &self.hosts[*h];
             host.is_live() && host.disk.node.is_none() && !self.address.values().any(|a| a == h)

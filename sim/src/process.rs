@@ -149,6 +149,7 @@ impl World {
             return Ok(false);
         }
         self.coverage.hit(Mark::Crash);
+        self.injected += 1;
         self.coverage.hit(match point {
             CrashPoint::Now => Mark::Crash,
             CrashPoint::BeforeSubmit => Mark::CrashBeforeSubmit,

@@ -1,5 +1,6 @@
 //! One seed, from its plan to the verdict.
 
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use raft::canary::Canary;
@@ -82,12 +83,34 @@ pub fn run(job: &Job) -> Report {
     report
 }
 
+thread_local! {
+    /// This thread runs a job: its panics become violations.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+    /// Where it panicked last.
+    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// From here on a panic inside a run is not printed but becomes a violation that names its place; any other is
+/// printed.
+pub fn catch_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        if GUARDED.get() {
+            PLACE.set(panic.location().map(ToString::to_string).unwrap_or_default());
+        } else {
+            eprintln!("{panic}");
+        }
+    }));
+}
+
 /// What `act` gives, or its panic as a violation.
 fn guarded<T>(act: impl FnOnce() -> Result<T, Violation>) -> Result<T, Violation> {
-    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| {
+    GUARDED.set(true);
+    let ended = catch_unwind(AssertUnwindSafe(act));
+    GUARDED.set(false);
+    ended.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Err(Violation::new("no panic", text.unwrap_or_default()))
+        Err(Violation::new("no panic", format!("{} at {}", text.unwrap_or_default(), PLACE.take())))
     })
 }
 

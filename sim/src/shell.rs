@@ -90,7 +90,7 @@ impl World {
             self.trace.note(self.now, [1, host as u64, write.seq.0, write.entries.len() as u64], || {
                 format!("h{host} {range:?} writes {write:?}")
             });
-            self.monitor.submitted(range, node, &write)?;
+            self.monitor.submitted(range, node, &write, now)?;
             self.hosts[host].disk.submit(Item::Log(range, write));
             self.start_sync(host);
             if self.strikes(host, CrashPoint::AfterSubmit)? {
@@ -214,6 +214,7 @@ impl World {
         }
         if let Some(down) = self.hosts[host].fsync_error.take() {
             self.coverage.hit(Mark::FsyncError);
+            self.injected += 1;
             return self.crash(host, down);
         }
         let node = self.hosts[host].disk.node.unwrap_or_default();
@@ -416,7 +417,11 @@ impl World {
                 replica.raft.connected(now, &header);
             }
         }
+        let node = self.hosts[host].disk.node.unwrap_or_default();
         for message in envelope.messages {
+            if let Body::Heartbeat(heartbeat) = &message.body {
+                self.monitor.heard(message.range, node, header.from.node, heartbeat.round, now);
+            }
             if let Some(replica) = self.hosts[host].replicas.get_mut(&message.range) {
                 replica.raft.step(now, &header, message);
             }

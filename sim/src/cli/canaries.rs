@@ -64,6 +64,11 @@ fn hunt(canary: Canary, base: u64, most_seeds: u64) -> Found {
     for number in 0..most_seeds {
         let report = run(&Job { canary: Some(canary), ..Job::of(base + number) });
         if let Some(violation) = report.violation {
+            // What fails without the bug as well is not a catch.
+            if let Some(real) = run(&Job::of(base + number)).violation {
+                let by = format!("seed {} fails without it: {}", base + number, real.invariant);
+                return Found { canary, seeds: None, by };
+            }
             return Found { canary, seeds: Some(number + 1), by: violation.invariant };
         }
     }

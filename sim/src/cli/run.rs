@@ -23,7 +23,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 0)]
     first_seed: u64,
     /// How many.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = parse_count)]
     seeds: usize,
     /// How many at once.
     #[arg(long, default_value_t = 1)]
@@ -31,6 +31,14 @@ pub struct Arguments {
     /// Go on after a failing seed, and list all that fail.
     #[arg(long)]
     keep_going: bool,
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("run one seed at least".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! What is written, in which order, and what may never be removed again.
 
-use raft::{BaseWrite, Entry, HardState, LogIndex, LogWrite, NodeId, Payload, SnapshotMeta, Term};
+use raft::{BaseWrite, Entry, HardState, LogIndex, LogWrite, NodeId, Payload, SnapshotMeta, Term, Time};
 
 use super::Breach;
 use super::chain::{LogView, ORIGIN};
@@ -11,7 +11,7 @@ use super::replica::{Pending, Replica};
 
 impl Group {
     /// A write is handed to the disk.
-    pub(super) fn submitted(&mut self, node: NodeId, write: &LogWrite) -> Result<(), Breach> {
+    pub(super) fn submitted(&mut self, node: NodeId, write: &LogWrite, now: Time) -> Result<(), Breach> {
         self.running(node)?;
         let Group { ledger, replicas, .. } = self;
         let Some(replica) = replicas.get_mut(&node) else { return Ok(()) };
@@ -25,7 +25,7 @@ impl Group {
         replica.last_seq = write.seq;
         let before = replica.hard_submitted;
         let hard = write.hard_state.unwrap_or(before);
-        check_hard(replica, &hard)?;
+        check_hard(replica, &hard, now)?;
         replica.hard_submitted = hard;
         let mut base_chain = ORIGIN;
         if let Some(base) = &write.base {
@@ -104,7 +104,7 @@ impl Group {
 }
 
 /// Term, vote and the like, after those before.
-fn check_hard(replica: &Replica, hard: &HardState) -> Result<(), Breach> {
+fn check_hard(replica: &Replica, hard: &HardState, now: Time) -> Result<(), Breach> {
     let before = &replica.hard_submitted;
     must!(hard.term >= before.term, "terms never fall", "{hard:?} follows {before:?}");
     must!(
@@ -115,10 +115,11 @@ fn check_hard(replica: &Replica, hard: &HardState) -> Result<(), Breach> {
     must!(hard.commit >= before.commit, "commit never goes back", "{hard:?} follows {before:?}");
     must!(hard.lost_disk || !before.lost_disk, "a lost disk stays lost", "{hard:?} follows {before:?}");
     must!(
-        hard.promise >= replica.promised,
+        hard.promise >= replica.promised && (hard.promise >= before.promise || now >= replica.embargo_until),
         "a promise stays durable",
-        "this boot promised {:?}; {hard:?} follows {before:?}",
-        replica.promised
+        "this boot promised {:?}, earlier ones hold until {:?}; at {now:?} {hard:?} follows {before:?}",
+        replica.promised,
+        replica.embargo_until
     );
     Ok(())
 }
@@ -270,10 +271,10 @@ mod tests {
         let stage = Stage::led();
         let next = stage.group.replicas[&NodeId(2)].last_seq.0 + 1;
         let mut group = stage.group;
-        breaks(group.clone().submitted(NodeId(2), &nothing(next + 1)), "writes in order");
-        breaks(group.clone().submitted(NodeId(2), &nothing(next - 1)), "writes in order");
-        group.submitted(NodeId(2), &nothing(next)).unwrap();
-        group.submitted(NodeId(2), &nothing(next + 1)).unwrap();
+        breaks(group.clone().submitted(NodeId(2), &nothing(next + 1), Time::ZERO), "writes in order");
+        breaks(group.clone().submitted(NodeId(2), &nothing(next - 1), Time::ZERO), "writes in order");
+        group.submitted(NodeId(2), &nothing(next), Time::ZERO).unwrap();
+        group.submitted(NodeId(2), &nothing(next + 1), Time::ZERO).unwrap();
         breaks(group.clone().durable(NodeId(2), &nothing(next + 1)), "writes in order");
         group.durable(NodeId(2), &nothing(next)).unwrap();
     }

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use raft::{
-    Boot, ChangeResult, Entry, HardState, LogIndex, LogPosition, LogWrite, NodeId, Outgoing, RangeId,
+    Boot, ChangeResult, Entry, HardState, LogIndex, LogPosition, LogWrite, NodeId, Outgoing, RangeId, Round,
     SnapshotMeta, Status, Time,
 };
 
@@ -158,12 +158,23 @@ impl Monitor {
         self.check(group, node, |g| g.sent(node, outgoing, now))
     }
 
-    /// A write is handed to the disk.
+    /// A heartbeat arrives at a replica, whose clock shows `now`.
+    pub fn heard(&mut self, group: RangeId, node: NodeId, from: NodeId, round: Round, now: Time) {
+        self.groups.entry(group).or_default().heard(node, from, round, now);
+    }
+
+    /// A write is handed to the disk. The clock of its node shows `now`.
     ///
     /// # Errors
     /// The first rule that does not hold.
-    pub fn submitted(&mut self, group: RangeId, node: NodeId, write: &LogWrite) -> Result<(), Breach> {
-        self.check(group, node, |g| g.submitted(node, write))
+    pub fn submitted(
+        &mut self,
+        group: RangeId,
+        node: NodeId,
+        write: &LogWrite,
+        now: Time,
+    ) -> Result<(), Breach> {
+        self.check(group, node, |g| g.submitted(node, write, now))
     }
 
     /// A write is durable; the core does not know it yet.

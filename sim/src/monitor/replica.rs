@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use raft::{
-    Boot, BootStart, Configuration, HardState, LogIndex, LogPosition, ReadId, SnapshotMeta, Term, Time,
-    WriteSeq,
+    Boot, BootStart, Configuration, HardState, LogIndex, LogPosition, NodeId, ReadId, Round, SnapshotMeta,
+    Term, Time, WriteSeq,
 };
 
 use super::chain::{Link, LogView, ORIGIN};
@@ -64,6 +64,10 @@ pub(super) struct Replica {
     pub(super) installing: Option<LogIndex>,
     /// Until here an earlier boot may have promised to help nobody else.
     pub(super) embargo_until: Time,
+    /// When each recent round of heartbeats of a leader arrived.
+    pub(super) heartbeats: VecDeque<(NodeId, Round, Time)>,
+    /// Until when it promised to help nobody but this leader.
+    pub(super) promises: BTreeMap<NodeId, Time>,
     /// The longest promise given.
     pub(super) promised: Duration,
     /// Takes no part any more.
@@ -99,6 +103,8 @@ impl Replica {
             start: BootStart::default(),
             installing: None,
             embargo_until: Time::ZERO,
+            heartbeats: VecDeque::new(),
+            promises: BTreeMap::new(),
             promised: Duration::ZERO,
             lost: false,
             handed_over_in: None,
@@ -131,6 +137,8 @@ impl Replica {
         self.applied = None;
         self.office = None;
         self.installing = None;
+        self.heartbeats.clear();
+        self.promises.clear();
         self.promised = Duration::ZERO;
         self.lost = false;
         self.handed_over_in = None;

@@ -1,13 +1,16 @@
 //! What waits for what: every message, as it leaves (the table in design section 3).
 
 use raft::{
-    Append, AppendAck, AppendReject, Body, HeartbeatAck, LogIndex, NodeId, Outgoing, SnapshotReply, Term,
-    Time,
+    Append, AppendAck, AppendReject, Body, HeartbeatAck, LogIndex, NodeId, Outgoing, Round, SnapshotReply,
+    Term, Time,
 };
 
 use super::Breach;
 use super::group::Group;
 use super::replica::{Acked, Replica, chain_in};
+
+/// Rounds of heartbeats remembered; an ack of an older one is not judged.
+const ROUNDS: usize = 64;
 
 /// A reply speaks of a durable term (§3.8 of the paper: term and vote survive a crash).
 fn check_term(replica: &Replica, term: Term) -> Result<(), Breach> {
@@ -20,14 +23,21 @@ fn check_term(replica: &Replica, term: Term) -> Result<(), Breach> {
     Ok(())
 }
 
-/// A restarted replica waits out what an earlier boot of it may have promised, and to whom it forgot, before it
-/// helps anyone into office, itself included (§6.4.1). A forced vote is asked for by the leader itself.
-fn check_embargo(replica: &Replica, now: Time) -> Result<(), Breach> {
+/// A promise to a leader binds: until it ends, nobody else is helped into office, not even the replica itself
+/// (§6.4.1). A restarted one forgot whom it promised, and helps nobody at first. A forced vote is asked for by the
+/// leader itself.
+fn check_help(replica: &Replica, now: Time, candidate: NodeId) -> Result<(), Breach> {
     must!(
         now >= replica.embargo_until,
         "a promise outlives a restart",
-        "at {now:?} it helps a candidate; an earlier boot may have promised not to until {:?}",
+        "at {now:?} it helps {candidate:?}; an earlier boot may have promised not to until {:?}",
         replica.embargo_until
+    );
+    let broken = replica.promises.iter().find(|(leader, until)| **leader != candidate && **until > now);
+    must!(
+        broken.is_none(),
+        "a promise is kept",
+        "at {now:?} it helps {candidate:?}; it promised not to: {broken:?}"
     );
     Ok(())
 }
@@ -40,10 +50,10 @@ impl Group {
         let replica = self.running(node)?;
         must!(!replica.lost, "a lost disk is silent", "it sends {:?} to {to:?}", outgoing.message);
         match &outgoing.message.body {
-            Body::PreVote(_) => check_embargo(replica, now),
+            Body::PreVote(_) => check_help(replica, now, node),
             Body::Vote(request) => self.elections.campaigned(term, node, request),
             // It names the term that was asked for.
-            Body::PreVoteReply(reply) if reply.granted => check_embargo(replica, now),
+            Body::PreVoteReply(reply) if reply.granted => check_help(replica, now, to),
             Body::PreVoteReply(_) => check_term(replica, term),
             Body::VoteReply(reply) => {
                 check_term(replica, term)?;
@@ -51,7 +61,7 @@ impl Group {
                     return Ok(());
                 }
                 if !forced {
-                    check_embargo(replica, now)?;
+                    check_help(replica, now, to)?;
                 }
                 self.check_vote(node, term, to)
             }
@@ -73,7 +83,7 @@ impl Group {
             }
             Body::HeartbeatAck(ack) => {
                 check_term(replica, term)?;
-                check_heartbeat_ack(replica, ack)
+                check_heartbeat_ack(replica, to, ack)
             }
             Body::Commit(commit) => {
                 self.office(node, term)?;
@@ -99,6 +109,19 @@ impl Group {
                 self.check_read(to, reply)
             }
             Body::LostDisk(_) => self.office(node, term),
+        }
+    }
+
+    /// A heartbeat arrives at a replica.
+    pub(super) fn heard(&mut self, node: NodeId, from: NodeId, round: Round, now: Time) {
+        if let Some(replica) = self.replicas.get_mut(&node) {
+            // The first arrival counts: a promise is never longer than what the first one was asked for.
+            if !replica.heartbeats.iter().any(|(leader, known, _)| (*leader, *known) == (from, round)) {
+                replica.heartbeats.push_back((from, round, now));
+                if replica.heartbeats.len() > ROUNDS {
+                    replica.heartbeats.pop_front();
+                }
+            }
         }
     }
 
@@ -190,7 +213,7 @@ fn check_reject(replica: &Replica, reject: &AppendReject) -> Result<(), Breach> 
     check_not_installing(replica, reject.rejected)
 }
 
-fn check_heartbeat_ack(replica: &mut Replica, ack: &HeartbeatAck) -> Result<(), Breach> {
+fn check_heartbeat_ack(replica: &mut Replica, to: NodeId, ack: &HeartbeatAck) -> Result<(), Breach> {
     must!(
         ack.promised <= replica.hard.promise,
         "a promise is durable",
@@ -206,6 +229,12 @@ fn check_heartbeat_ack(replica: &mut Replica, ack: &HeartbeatAck) -> Result<(), 
         replica.start
     );
     replica.promised = replica.promised.max(ack.promised);
+    // It counts from the receipt of the heartbeat.
+    let heard = replica.heartbeats.iter().rfind(|(from, round, _)| (*from, *round) == (to, ack.round));
+    if let Some((_, _, at)) = heard {
+        let until = replica.promises.entry(to).or_default();
+        *until = (*until).max(*at + ack.promised);
+    }
     Ok(())
 }
 
@@ -214,8 +243,8 @@ mod tests {
     use super::super::testing::{Stage, boot, breaks, command, noop, place, snapshot};
     use super::*;
     use raft::{
-        BootStart, CampaignId, Commit, Entry, HardState, Heartbeat, ReadId, ReadReply, RoleKind, Round,
-        SnapshotId, SnapshotOffer, VoteReply,
+        BootStart, CampaignId, Commit, Entry, HardState, Heartbeat, ReadId, ReadReply, RoleKind, SnapshotId,
+        SnapshotOffer, VoteReply,
     };
     use std::time::Duration;
 
@@ -391,5 +420,25 @@ mod tests {
         breaks(stage.clone().send(4, 2, 3, grant.clone()), "a promise outlives a restart");
         stage.now = Time::from_nanos(1_000_000_000);
         stage.send(4, 2, 3, grant).unwrap();
+    }
+
+    #[test]
+    fn a_promise_binds_to_its_leader() {
+        let mut stage = Stage::led();
+        let second = Duration::from_secs(1);
+        let hard = HardState { promise: second, ..stage.hard(2, Some(1)) };
+        stage.submit(3, Some(hard), None, &[]).unwrap();
+        stage.sync(3);
+        stage.now = Time::from_nanos(1_000_000_000);
+        stage.group.heard(NodeId(3), NodeId(1), Round(9), stage.now);
+        let ack = HeartbeatAck { to_boot: boot(1), round: Round(9), promised: second, start: None };
+        stage.send(3, 1, 2, Body::HeartbeatAck(ack)).unwrap();
+        let grant =
+            Body::PreVoteReply(VoteReply { to_boot: boot(1), campaign: CampaignId(1), granted: true });
+        stage.now = Time::from_nanos(1_999_999_999);
+        stage.clone().send(3, 1, 3, grant.clone()).unwrap();
+        breaks(stage.clone().send(3, 2, 3, grant.clone()), "a promise is kept");
+        stage.now = Time::from_nanos(2_000_000_000);
+        stage.send(3, 2, 3, grant).unwrap();
     }
 }

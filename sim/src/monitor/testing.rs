@@ -230,7 +230,7 @@ impl Stage {
         let node = NodeId(node);
         write.seq = WriteSeq(self.group.replicas[&node].last_seq.0 + 1);
         self.pending.entry(node).or_default().push_back(write.clone());
-        self.group.submitted(node, &write)
+        self.group.submitted(node, &write, self.now)
     }
 
     /// Makes durable what was handed over.
