@@ -13,6 +13,9 @@ const PATIENCE: u64 = 120;
 const PROGRESS: u64 = 3;
 /// Elections for which a group that is well must keep its leader.
 const CALM: u64 = 10;
+/// Elections after which no packet from before the end of the faults is under way any more: a late TimeoutNow, for
+/// example, is obeyed.
+const LATE: u64 = 6;
 
 /// How far recovery is.
 #[derive(Clone, Debug)]
@@ -75,6 +78,9 @@ impl World {
 
     /// A group that is well keeps its leader: nobody disturbs it. True when that was seen for long enough.
     fn stays_calm(&self, healing: &mut Healing) -> Result<bool, Violation> {
+        if self.now + self.plan.election * (PATIENCE - LATE) < healing.deadline {
+            return Ok(false);
+        }
         let leaders = self.groups.iter().filter_map(|group| self.leader(group.range));
         let now: Vec<_> = leaders.map(|(_, leader)| (leader.term, leader.configuration_at)).collect();
         let Some((since, then)) = &healing.calm else {
