@@ -8,6 +8,8 @@
 //!   key          engine keys: order-preserving, versions newest first
 //!   snapshot     a range as files: exported, transferred in resumable parts, installed
 //!   engine       where state machine data live; log_store: where the logs live; directory: files
+//!   replica      one range on one node: the core, the range, the clients that wait
+//!   store        all ranges of a node: envelopes and requests in, one log batch and envelopes and answers out
 //!   memory       all three as models, whose crash drops what was not synced
 //!   conformance  what every implementation of them must pass
 //! ```
@@ -20,7 +22,9 @@ pub mod key;
 pub mod log_store;
 pub mod memory;
 pub mod range;
+pub mod replica;
 pub mod request;
 pub mod snapshot;
+pub mod store;
 pub mod table;
 pub mod timestamp;

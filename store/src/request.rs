@@ -220,7 +220,7 @@ pub enum RequestError {
     #[error("no leader is known: try again after an election timeout")]
     NoLeader,
     /// Too much waits already. Nothing was done.
-    #[error("{what} is full: try again after {delay_millis} ms")]
+    #[error("busy: {what}; try again after {delay_millis} ms")]
     Busy {
         /// What.
         what: &'static str,

@@ -13,6 +13,7 @@
 mod apply;
 mod error;
 mod evaluate;
+mod flushed;
 pub mod gc;
 mod hash;
 mod overlay;
@@ -24,6 +25,7 @@ mod tests;
 pub use apply::{AppliedEntries, ApplyError, ApplyFault, Reply, apply};
 pub use error::{RangeError, StateError};
 pub use evaluate::{Evaluated, Evaluator, Proposal, Tick};
+pub use flushed::flushed_applied;
 pub use hash::state_hash;
 pub use overlay::Overlay;
 pub use state::{Applied, Descriptor, Hold, RangeKind, RangeState, Session};

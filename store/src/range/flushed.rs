@@ -1,0 +1,19 @@
+//! How far a range is on the disk, which is what a crash leaves.
+
+use raft::RangeId;
+
+use super::StateError;
+use super::state::{Applied, codec};
+use crate::engine::Engine;
+use crate::key::{Local, local};
+
+/// The applied position as of what is durable: the log before it is not needed by this replica any more.
+///
+/// # Errors
+/// The replica must stop.
+pub fn flushed_applied<E: Engine>(engine: &E, range: RangeId) -> Result<Applied, StateError> {
+    match engine.read_persisted(&local(range, Local::Applied))? {
+        Some(value) => codec::decode_applied(&value),
+        None => Ok(Applied::default()),
+    }
+}

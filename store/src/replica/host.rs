@@ -1,0 +1,95 @@
+//! What a replica is given with each input, and where it puts what is to be done.
+
+use raft::{ChangeResult, LogIndex, NodeId, Outgoing, RangeId, SnapshotFetch, SnapshotMeta, WriteSeq};
+
+use super::peers::{Now, Peers};
+use super::request::{Reply, Token};
+use super::settings::Settings;
+use crate::log_store::LogItem;
+use crate::request::RequestError;
+
+/// The surroundings of a replica.
+#[derive(Debug)]
+pub struct Host<'a, L, E> {
+    /// When.
+    pub now: Now,
+    /// Reads the logs.
+    pub log: &'a L,
+    /// Holds the data.
+    pub engine: &'a E,
+    /// Budgets and periods.
+    pub settings: &'a Settings,
+    /// What other nodes report.
+    pub peers: &'a Peers,
+}
+
+/// What replicas want done since it was last taken.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// To be sent.
+    pub messages: Vec<Outgoing>,
+    /// For the next log batch.
+    pub items: Vec<LogItem>,
+    /// Which writes of the core these complete.
+    pub writes: Vec<(RangeId, WriteSeq)>,
+    /// Answers.
+    pub replies: Vec<(Token, Result<Reply, RequestError>)>,
+    /// Membership calls that ended.
+    pub changes: Vec<(Token, ChangeResult)>,
+    /// For whoever moves snapshots.
+    pub snapshots: Vec<SnapshotEvent>,
+    /// What was applied: entries,
+    pub applied_entries: usize,
+    /// and bytes.
+    pub applied_bytes: usize,
+}
+
+impl Gathered {
+    pub(crate) fn reply(&mut self, token: Token, reply: Reply) {
+        self.replies.push((token, Ok(reply)));
+    }
+
+    pub(crate) fn refuse(&mut self, token: Token, error: RequestError) {
+        self.replies.push((token, Err(error)));
+    }
+}
+
+/// What the core asks of whoever moves snapshots.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SnapshotEvent {
+    /// A follower needs a snapshot of this replica: make one, then offer it.
+    Wanted {
+        /// The range.
+        range: RangeId,
+        /// The follower.
+        to: NodeId,
+    },
+    /// Fetch a snapshot; then say that it was received, or that it failed.
+    Fetch {
+        /// The range.
+        range: RangeId,
+        /// From whom, and which.
+        fetch: SnapshotFetch,
+    },
+    /// Replace the data of the range by the snapshot that was received. Until it is ingested, this replica
+    /// serves nothing.
+    Install {
+        /// The range.
+        range: RangeId,
+        /// What the snapshot covers.
+        meta: SnapshotMeta,
+    },
+    /// The log is reset to the snapshot and the intent is gone, durably: what was received is not needed any
+    /// more.
+    Installed {
+        /// The range.
+        range: RangeId,
+    },
+    /// The log begins after this index now: a snapshot below it helps no follower.
+    LogCut {
+        /// The range.
+        range: RangeId,
+        /// What it begins after.
+        base: LogIndex,
+    },
+}
