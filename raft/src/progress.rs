@@ -77,6 +77,8 @@ pub(crate) struct Progress {
     pub(crate) voter: bool,
     /// Entries are being read back for it.
     pub(crate) reading: bool,
+    /// It is short of disk space: it is sent no entries.
+    pub(crate) held_back: bool,
     /// The last message of this term.
     pub(crate) heard_at: Option<Time>,
     /// Durable there and equal to ours.
@@ -162,6 +164,7 @@ impl Progress {
             commit_sent: LogIndex::ZERO,
             matched_at_heartbeat: LogIndex::ZERO,
             reading: false,
+            held_back: false,
             heard_at: None,
             round: Round(0),
             promised_until: Time::ZERO,

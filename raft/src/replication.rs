@@ -11,6 +11,7 @@ use crate::message::{
 };
 use crate::output::{Gathered, LogRead, Outgoing, ReadPurpose};
 use crate::progress::{Progress, Sending, SnapshotSending};
+use crate::quorum::is_majority;
 use crate::raft::{Raft, ReplyTo, Role};
 use crate::settings::Settings;
 use crate::status::Counters;
@@ -36,6 +37,9 @@ impl Sender<'_> {
 
     /// Sends what the follower's state and window allow.
     fn serve(&mut self, progress: &mut Progress) {
+        if progress.held_back {
+            return;
+        }
         while self.serve_once(progress) {}
         let known = self.commit.min(progress.matched);
         if matches!(progress.sending, Sending::Replicate(_)) && progress.commit_sent < known {
@@ -154,6 +158,21 @@ impl Raft {
         index
     }
 
+    /// Sends entries to all followers but these: they are short of disk space (Design §5). They still vote and
+    /// answer heartbeats. Holds for this leadership until the next call; does nothing elsewhere, nor where those
+    /// that are left, with this one, are no majority of the voters.
+    pub fn hold_back(&mut self, nodes: &[NodeId]) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let voters = leader.progress.iter().filter(|progress| progress.voter);
+        let served = voters.clone().filter(|progress| !nodes.contains(&progress.node)).count();
+        let me = usize::from(leader.votes);
+        let served_is_majority = is_majority(served + me, voters.count() + me);
+        for progress in &mut leader.progress {
+            progress.held_back = served_is_majority && nodes.contains(&progress.node);
+        }
+        leader.replicate_due = true;
+    }
+
     /// Sends everyone what they can take.
     pub(crate) fn replicate(&mut self) {
         let Role::Leader(leader) = &mut self.role else { return };
@@ -181,6 +200,7 @@ impl Raft {
         let Some(progress) = leader.progress.iter_mut().find(|p| p.node == node) else { return };
         progress.reading = false;
         let wanted = progress.next == first
+            && !progress.held_back
             && !matches!(progress.sending, Sending::Snapshot(_) | Sending::Probe { paused: true });
         let current = entries.iter().all(|entry| self.log.contains(entry.position()));
         let Some(prev_term) = self.log.term_at(first.prev()) else { return };

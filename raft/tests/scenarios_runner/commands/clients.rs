@@ -21,6 +21,11 @@ pub(super) fn run(world: &mut World, command: &str, words: &mut Words<'_>) -> Re
         }
         "read" => read(world, id, words)?,
         "change" => change(world, id, words)?,
+        "hold-back" => {
+            let nodes: Vec<_> =
+                words.by_ref().map(|word| number(word).map(NodeId)).collect::<Result<_, _>>()?;
+            world.process(id)?.raft.hold_back(&nodes);
+        }
         _ => {
             let (to, now) = (node(words)?, world.now);
             if let Err(error) = world.process(id)?.raft.transfer_leadership(now, to) {

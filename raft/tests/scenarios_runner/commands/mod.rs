@@ -21,7 +21,7 @@ pub(super) fn run(world: &mut World, line: &str) -> Result<Vec<String>, String> 
         "state" | "log" | "terms" | "members" | "messages" | "disk" | "progress" | "counters" => {
             return look(world, command, &mut words);
         }
-        "propose" | "read" | "change" | "transfer" => clients::run(world, command, &mut words)?,
+        "propose" | "read" | "change" | "transfer" | "hold-back" => clients::run(world, command, &mut words)?,
         "deliver" | "drop" | "duplicate" | "forge" | "delay" | "let-go" | "cut" | "heal" | "partition"
         | "stabilize" | "advance" | "run" | "heartbeat" | "tick" => {
             transport::run(world, command, &mut words)?
