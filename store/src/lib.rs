@@ -7,6 +7,7 @@
 //!   effects      what a command does, as the log holds it
 //!   key          engine keys: order-preserving, versions newest first
 //!   snapshot     a range as files: exported, transferred in resumable parts, installed
+//!   carrier      the snapshots of all ranges of a node, on a thread of its own
 //!   engine       where state machine data live; log_store: where the logs live; directory: files
 //!   replica      one range on one node: the core, the range, the clients that wait
 //!   store        all ranges of a node: envelopes and requests in, one log batch and envelopes and answers out
@@ -14,6 +15,7 @@
 //!   conformance  what every implementation of them must pass
 //! ```
 
+pub mod carrier;
 pub mod conformance;
 pub mod directory;
 pub mod effects;

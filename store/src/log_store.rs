@@ -161,6 +161,12 @@ impl LogShape {
         }
     }
 
+    /// What the log of a range begins after, and its last entry.
+    #[must_use]
+    pub fn log(&self, range: RangeId) -> Option<(LogIndex, LogIndex)> {
+        self.logs.get(&range).copied()
+    }
+
     /// Takes a batch into account; refuses it whole if a part of it breaks a rule.
     ///
     /// # Errors

@@ -23,6 +23,8 @@ pub struct Limits {
     pub page_keys: usize,
     /// Most bytes on a page of a scan; a page has one row at least.
     pub page_bytes: usize,
+    /// Most keys that a page of a scan or a DeleteRange looks at, removed ones included.
+    pub looked_at: usize,
     /// Most bytes of one log entry.
     pub entry_bytes: usize,
     /// Writes of a session that the client has not acknowledged yet.
@@ -45,6 +47,7 @@ impl Default for Limits {
             delete_range_keys: 10_000,
             page_keys: 1_000,
             page_bytes: 1 << 20,
+            looked_at: 20_000,
             entry_bytes: 8 << 20,
             session_writes: 256,
             sessions: 10_000,
@@ -185,7 +188,8 @@ pub struct Row {
 /// What a scan found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Page {
-    /// In the order asked for.
+    /// In the order asked for. There may be none although there are more pages: many removed keys are passed
+    /// page by page as well.
     pub rows: Vec<Row>,
     /// Where the next page begins: `start` of the next scan, or its `end` in reverse. None: this was the last.
     pub resume: Option<Bytes>,

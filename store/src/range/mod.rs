@@ -25,7 +25,7 @@ mod tests;
 pub use apply::{AppliedEntries, ApplyError, ApplyFault, Reply, apply};
 pub use error::{RangeError, StateError};
 pub use evaluate::{Evaluated, Evaluator, Proposal, Tick};
-pub use flushed::flushed_applied;
+pub use flushed::{applied_in, flushed_applied};
 pub use hash::state_hash;
 pub use overlay::Overlay;
 pub use state::{Applied, Descriptor, Hold, RangeKind, RangeState, Session};

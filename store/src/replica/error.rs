@@ -8,6 +8,8 @@ use crate::engine::EngineError;
 use crate::log_store::LogStoreError;
 use crate::range::{ApplyError, ApplyFault, RangeError, StateError};
 use crate::request::RequestError;
+use crate::snapshot::InstallError;
+use crate::snapshot::manifest::ManifestError;
 
 /// Why the process must stop.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -49,6 +51,9 @@ pub enum StoreFault {
         /// What was found.
         detail: &'static str,
     },
+    /// A snapshot cannot be installed.
+    #[error(transparent)]
+    Install(#[from] InstallError),
     /// An install of a snapshot was interrupted, and has to be finished before the store is opened.
     #[error("{range:?} has an unfinished install of a snapshot")]
     OpenIntent {
@@ -86,12 +91,10 @@ impl StoreFault {
                 LogStoreError::Corruption { .. } | LogStoreError::Refused { .. } => ExitCode::Corruption,
             },
             StoreFault::Engine(error) => of_engine(error),
-            StoreFault::State(error) => match error {
-                StateError::Engine(error) => of_engine(error),
-                StateError::Key(_) | StateError::Local { .. } => ExitCode::Corruption,
-                StateError::NewerFormat { .. } | StateError::NewerClusterVersion { .. } => {
-                    ExitCode::NewerFormat
-                }
+            StoreFault::State(error) | StoreFault::Install(InstallError::State(error)) => of_state(error),
+            StoreFault::Install(InstallError::Intent(error)) => match error {
+                ManifestError::NewerFormat { .. } | ManifestError::NewerMeta { .. } => ExitCode::NewerFormat,
+                _ => ExitCode::Corruption,
             },
             StoreFault::Apply(error) => match error.fault {
                 ApplyFault::Undecodable(DecodeError::NewerFormat { .. } | DecodeError::NewerKind { .. })
@@ -99,6 +102,14 @@ impl StoreFault {
                 _ => ExitCode::Corruption,
             },
         }
+    }
+}
+
+fn of_state(error: &StateError) -> ExitCode {
+    match error {
+        StateError::Engine(error) => of_engine(error),
+        StateError::Key(_) | StateError::Local { .. } => ExitCode::Corruption,
+        StateError::NewerFormat { .. } | StateError::NewerClusterVersion { .. } => ExitCode::NewerFormat,
     }
 }
 

@@ -57,12 +57,31 @@ impl Gathered {
 /// What the core asks of whoever moves snapshots.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SnapshotEvent {
-    /// A follower needs a snapshot of this replica: make one, then offer it.
+    /// A follower needs a snapshot of this replica: offer one. Said again until one is offered.
     Wanted {
         /// The range.
         range: RangeId,
         /// The follower.
         to: NodeId,
+        /// What the log begins after: a snapshot below it does not help.
+        base: LogIndex,
+    },
+    /// A follower needs no snapshot any more: it has caught up, or is no member.
+    Unwanted {
+        /// The range.
+        range: RangeId,
+        /// The follower.
+        to: NodeId,
+    },
+    /// The answer to [`StoreCall::Cover`](crate::store::StoreCall::Cover). The log behind `meta` is kept until a
+    /// snapshot of it is offered, up to the cap of a transfer.
+    Covers {
+        /// The range.
+        range: RangeId,
+        /// As asked.
+        index: LogIndex,
+        /// What a snapshot at `index` covers; none: it cannot be told, take another view.
+        meta: Option<SnapshotMeta>,
     },
     /// Fetch a snapshot; then say that it was received, or that it failed.
     Fetch {
@@ -79,6 +98,16 @@ pub enum SnapshotEvent {
         /// What the snapshot covers.
         meta: SnapshotMeta,
     },
+    /// What was received is not needed: the replica has caught up by other means.
+    Unneeded {
+        /// The range.
+        range: RangeId,
+    },
+    /// The intent to install is durable: the data may be replaced.
+    IntentDurable {
+        /// The range.
+        range: RangeId,
+    },
     /// The log is reset to the snapshot and the intent is gone, durably: what was received is not needed any
     /// more.
     Installed {
@@ -92,4 +121,22 @@ pub enum SnapshotEvent {
         /// What it begins after.
         base: LogIndex,
     },
+}
+
+impl SnapshotEvent {
+    /// Which range it is about.
+    #[must_use]
+    pub fn range(&self) -> RangeId {
+        match self {
+            SnapshotEvent::Wanted { range, .. }
+            | SnapshotEvent::Unwanted { range, .. }
+            | SnapshotEvent::Covers { range, .. }
+            | SnapshotEvent::Fetch { range, .. }
+            | SnapshotEvent::Install { range, .. }
+            | SnapshotEvent::Unneeded { range }
+            | SnapshotEvent::IntentDurable { range }
+            | SnapshotEvent::Installed { range }
+            | SnapshotEvent::LogCut { range, .. } => *range,
+        }
+    }
 }

@@ -37,6 +37,7 @@ impl Replica {
         if self.leadership.take().is_some() {
             self.awaited.lost(host.now.time);
             self.abandon_reads(out);
+            self.transfers.lost();
         }
         self.leadership = leads.map(|term| Leadership {
             term,

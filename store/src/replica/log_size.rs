@@ -64,6 +64,16 @@ impl LogSize {
         base > std::mem::replace(&mut self.begins_after, base)
     }
 
+    /// What the log begins after.
+    pub(super) fn begins_after(&self) -> LogIndex {
+        self.begins_after
+    }
+
+    /// The bytes of all entries so far: how much comes after a moment is a difference of two.
+    pub(super) fn total_bytes(&self) -> u64 {
+        self.last.1
+    }
+
     /// Applied entries and their bytes that are in the log.
     pub(super) fn size(&self) -> (u64, u64) {
         (self.last.0.0 - self.base.0.0, self.last.1 - self.base.1)

@@ -19,6 +19,7 @@ mod request;
 mod settings;
 mod snapshot;
 mod status;
+mod transfers;
 mod upkeep;
 mod write;
 
@@ -43,6 +44,7 @@ use self::awaited::Awaited;
 use self::leadership::Leadership;
 use self::log_size::LogSize;
 use self::read::Reads;
+use self::transfers::Transfers;
 use self::upkeep::Sweeping;
 use crate::engine::Engine;
 use crate::log_store::{LogItem, LogReader};
@@ -71,6 +73,8 @@ pub struct Replica {
     installing: bool,
     /// Installs that the core has completed, as far as was told.
     installed: u64,
+    /// To followers.
+    transfers: Transfers,
     log_size: LogSize,
     /// Which timestamps are how old: for what versions are kept,
     versions: Ages,
@@ -112,6 +116,7 @@ impl Replica {
             configuration: status.configuration,
             installing: false,
             installed: 0,
+            transfers: Transfers::default(),
             log_size,
             versions: Ages::new(settings.retention.max(LEAST_RETENTION)),
             activity: Ages::new(settings.session_expiry),
@@ -235,8 +240,12 @@ impl Replica {
                 out.changes.push((token, result));
             }
         }
-        out.snapshots
-            .extend(output.snapshots_wanted.into_iter().map(|to| SnapshotEvent::Wanted { range, to }));
+        if !output.snapshots_wanted.is_empty() {
+            self.transfers.wanted(&output.snapshots_wanted, self.raft.counters().snapshots_overtaken);
+            let base = self.log_size.begins_after();
+            let wanted = output.snapshots_wanted.into_iter();
+            out.snapshots.extend(wanted.map(|to| SnapshotEvent::Wanted { range, to, base }));
+        }
         out.snapshots.extend(output.fetch.map(|fetch| SnapshotEvent::Fetch { range, fetch }));
         if let Some(meta) = output.install {
             self.installing = true;

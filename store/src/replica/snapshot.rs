@@ -1,6 +1,6 @@
 //! The seam to whoever makes, moves and installs snapshots: the replica says when, and is told what came of it.
 
-use raft::{NodeId, SnapshotId, SnapshotMeta};
+use raft::{FollowerState, LogIndex, NodeId, SnapshotId, SnapshotMeta};
 
 use super::Replica;
 use super::error::StoreFault;
@@ -11,17 +11,18 @@ use crate::engine::Engine;
 use crate::range::RangeState;
 
 impl Replica {
-    /// A view of everything that is applied, and what a snapshot of it covers; none while this replica itself
-    /// takes one in.
-    pub fn snapshot<L, E: Engine>(&self, host: &Host<'_, L, E>) -> Option<(SnapshotMeta, E::View)> {
+    /// What a snapshot at an applied index covers; none while this replica itself takes one in, or if the log
+    /// begins behind the index. The log behind it is kept until that is offered, up to the cap of a transfer.
+    pub fn covers(&mut self, index: LogIndex) -> Option<SnapshotMeta> {
         if self.installing || self.lost_disk {
             return None;
         }
-        let meta = self.raft.snapshot_meta(self.state.applied().position.index).ok()?;
-        Some((meta, host.engine.view()))
+        let meta = self.raft.snapshot_meta(index).ok()?;
+        self.transfers.making(index, self.log_size.total_bytes());
+        Some(meta)
     }
 
-    /// A snapshot for a follower is there, in answer to [`super::SnapshotEvent::Wanted`].
+    /// A snapshot for a follower is there, in answer to [`SnapshotEvent::Wanted`].
     pub fn offer_snapshot<L, E>(
         &mut self,
         host: &Host<'_, L, E>,
@@ -29,13 +30,38 @@ impl Replica {
         id: SnapshotId,
         meta: SnapshotMeta,
     ) {
+        self.transfers.offered(to, meta.last.index, self.log_size.begins_after());
         self.raft.offer_snapshot(host.now.time, to, id, meta);
     }
 
+    /// Says which followers need no snapshot any more.
+    pub(super) fn look_at_transfers<L, E>(&mut self, host: &Host<'_, L, E>, out: &mut Gathered) {
+        if self.transfers.is_empty() {
+            return;
+        }
+        let followers = self.raft.status(host.now.time).followers;
+        let is_sent = |node| {
+            let of = followers.iter().find(|follower| follower.node == node);
+            of.is_some_and(|follower| follower.state == FollowerState::Snapshot)
+        };
+        let range = self.state.range();
+        let left = self.transfers.retain(is_sent).into_iter();
+        out.snapshots.extend(left.map(|to| SnapshotEvent::Unwanted { range, to }));
+    }
+
     /// The snapshot is here, whole and verified.
-    pub fn snapshot_received<L, E>(&mut self, host: &Host<'_, L, E>, id: SnapshotId) {
+    pub fn snapshot_received<L, E>(&mut self, host: &Host<'_, L, E>, id: SnapshotId, out: &mut Gathered) {
         self.role_may_differ = true;
         self.raft.snapshot_received(host.now.time, id);
+        if !self.raft.status(host.now.time).receiving_snapshot {
+            out.snapshots.push(SnapshotEvent::Unneeded { range: self.state.range() });
+        }
+    }
+
+    /// Whether the data are being replaced by a snapshot.
+    #[must_use]
+    pub fn is_installing(&self) -> bool {
+        self.installing
     }
 
     /// The snapshot cannot be had.

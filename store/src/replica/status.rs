@@ -46,6 +46,10 @@ pub struct ReplicaStatus {
     pub skewed: Vec<NodeId>,
     /// The voters that are short of space, if they are too many for a quorum of the others.
     pub short_of_space: Vec<NodeId>,
+    /// A snapshot takes the place of the data: nothing is served.
+    pub installing: bool,
+    /// The followers whose snapshots the log outgrew twice in a row: they will not catch up like this.
+    pub catch_up_stalled: Vec<NodeId>,
 }
 
 impl Replica {
@@ -74,6 +78,8 @@ impl Replica {
             clocks,
             skewed,
             short_of_space: short.unwrap_or_default(),
+            installing: self.installing,
+            catch_up_stalled: self.transfers.stalled(),
             raft,
         }
     }

@@ -67,6 +67,7 @@ impl Replica {
             self.end_sessions(host)?;
             self.raise_threshold(host)?;
         }
+        self.look_at_transfers(host, out);
         self.sweep(host)?;
         self.compact(host, out)
     }
@@ -126,6 +127,8 @@ impl Replica {
 
     /// Cuts the log: each replica its own, behind what is durable in its data engine.
     fn compact<L, E: Engine>(&mut self, host: &Host<'_, L, E>, out: &mut Gathered) -> Result<(), StoreFault> {
+        let pinned =
+            self.transfers.pinned(self.log_size.total_bytes(), host.settings.raft.transfer_log_bytes);
         let mut failed = None;
         let cut = self.log_size.cut(|| {
             flushed_applied(host.engine, self.state.range()).map_or_else(
@@ -133,7 +136,7 @@ impl Replica {
                     failed = Some(error);
                     LogIndex::ZERO
                 },
-                |applied| applied.position.index,
+                |applied| applied.position.index.min(pinned),
             )
         });
         if let Some(error) = failed {
@@ -142,6 +145,7 @@ impl Replica {
         if let Some(Ok(base)) = cut.map(|upto| self.raft.compact(upto))
             && self.log_size.was_cut(base)
         {
+            self.transfers.cut(base);
             out.snapshots.push(SnapshotEvent::LogCut { range: self.state.range(), base });
         }
         Ok(())

@@ -54,21 +54,22 @@ impl<V: View> Export<V> {
         &self.manifest
     }
 
-    /// Writes tables, synced, until `budget` bytes are reached; one at the least. Says if all are there.
+    /// Writes tables, synced, until `budget` bytes are reached; one at the least. Says if all are there, and how
+    /// many bytes that were.
     pub(super) fn step<D: Directory>(
         &mut self,
         directory: &D,
         settings: &Settings,
         budget: u64,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<(bool, u64), EngineError> {
         let mut written = 0;
         loop {
             // Of the two spans, that of range-local state comes first.
             let (is_local, Some(rest)) = (self.rest.len() == 2, self.rest.first_mut()) else {
-                return Ok(true);
+                return Ok((true, written));
             };
             if written > 0 && written >= budget {
-                return Ok(false);
+                return Ok((false, written));
             }
             let Some((table, content)) =
                 table::export_next(&self.view, rest, directory, settings.table_bytes)?

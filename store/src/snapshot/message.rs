@@ -5,7 +5,7 @@ use bytes::Bytes;
 use raft::{RangeId, SnapshotId};
 
 /// Asks for a piece of a snapshot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ChunkRequest {
     /// Of which range.
     pub range: RangeId,
@@ -16,7 +16,7 @@ pub struct ChunkRequest {
 }
 
 /// A piece of a snapshot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Piece {
     /// Of the manifest, from `offset` on: as much as the sender likes to send at once.
     Manifest {
@@ -43,6 +43,14 @@ pub struct ChunkReply {
     pub piece: Piece,
     /// The piece.
     pub content: ChunkContent,
+}
+
+impl ChunkReply {
+    /// That there is no such snapshot here.
+    #[must_use]
+    pub fn gone(ChunkRequest { range, id, piece }: ChunkRequest) -> Self {
+        Self { range, id, piece, content: ChunkContent::Gone }
+    }
 }
 
 /// A piece, or why there is none.

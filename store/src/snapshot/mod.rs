@@ -4,35 +4,24 @@
 //! A snapshot is a [`Manifest`] and tables that are named by the hash of their content. Whatever has the right hash
 //! is never sent again; whatever block has the right checksum is never sent twice.
 //!
-//! # How a store drives it
+//! # How it is driven
 //!
-//! Each replica has a [`Snapshots`] in a directory of its own. No call waits, none reads a clock; whoever calls
-//! decides how much is done at a time. `RAFT` is the core's, `LOG` the log writer's.
+//! Each replica has a [`Snapshots`] in a directory of its own; the [`Carrier`](crate::carrier::Carrier) drives those of
+//! a node, and tells their stores. No call waits, none reads a clock; whoever calls decides how much is done at a
+//! time.
 //!
 //! ```text
-//! start     an intent in the log store?  finish_intent(engine, directory, intent): the range's state
-//!           LOG  one batch: Write { base: the manifest's meta, reset; hard state: commit at least that }
-//!           then Snapshots::open, clear_leftovers if there was an intent, Raft::restore
+//! start        finish_intent if there is one in the log, then Snapshots::open
+//! wanted       reusable(base), or else export(view, meta), export_step(budget) …; offered(to, id)
+//! request      serve, send the reply; Gone: make and offer another one
+//! not wanted   withdraw(to)
+//! log cut      log_compacted(base)
 //!
-//! RAFT snapshots_wanted(to)     reusable(base), or else export(engine.view(), Raft::snapshot_meta(applied))
-//! now and then                  export_step(budget); meanwhile compaction stays below exporting()
-//!   complete, or reusable       RAFT offer_snapshot(to, id, meta); offered(to, id)
-//! request arrives               serve, send the reply; Gone: make and offer another one
-//! installed there, or removed   withdraw(to)
-//! log compacted                 log_compacted(base)
-//!
-//! RAFT fetch                    fetch
-//! reply arrives                 on_reply
-//! every tick                    tick
-//! after each of these           receive_step(budget, free) until it is not Busy; send take_requests()
-//!   Received                    RAFT snapshot_received(id); no `install` comes of it: end_install
-//!   Failed                      RAFT snapshot_failed(id)
-//!
-//! RAFT install                  LOG  Intent(Install::intent); no read is served from here on
-//!   durable                     Install::intent_persisted; Install::step until it gives the range's state
-//!   state                       replace the replica's; RAFT snapshot_ingested
-//!   LOG batch with the reset    Install::log_reset_persisted, end_install; reads are served again
-//! caught up without             clear_leftovers
+//! fetch        fetch; on_reply, tick: receive_step(budget, free) until it is not Busy; send take_requests()
+//! received     not needed: end_install; else Install::intent into the log
+//! intent       durable: intent_persisted; Install::step until it gives the range's state
+//! log reset    durable: log_reset_persisted, end_install
+//! caught up    clear_leftovers
 //! ```
 
 mod export;
@@ -45,7 +34,7 @@ mod receipt;
 mod replica;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use install::{Install, InstallError, Stage, finish_intent};
 pub use manifest::Manifest;
@@ -76,7 +65,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             table_bytes: 4 << 20,
-            block_bytes: 256 << 10,
+            block_bytes: 1 << 20,
             kept: 2,
             window: 8,
             resend_ticks: 5,

@@ -11,6 +11,8 @@ use crate::directory::Directory;
 use crate::engine::EngineError;
 
 const SUFFIX: &str = ".snapshot";
+/// So many nodes are known to go on with a snapshot; there are never so many members.
+const MAX_OFFERS: usize = 256;
 
 /// A snapshot that can be fetched: its manifest is durable, and all its tables were before.
 pub(super) struct Kept {
@@ -88,7 +90,8 @@ impl Outgoing {
     }
 
     pub(super) fn offer(&mut self, to: NodeId, id: SnapshotId) {
-        if self.get(id).is_some() {
+        let has_room = self.offers.len() < MAX_OFFERS || self.offers.contains_key(&to);
+        if has_room && self.get(id).is_some() {
             self.offers.insert(to, (id, 0));
         }
     }

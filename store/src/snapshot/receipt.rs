@@ -206,19 +206,20 @@ impl Receipt {
     }
 
     /// Writes what arrived, looks at what is there, and asks for more, until about `budget` bytes were read or
-    /// written.
+    /// written; adds them to `used`.
     pub(super) fn step<D: Directory>(
         &mut self,
         directory: &D,
         settings: &Settings,
         budget: u64,
+        used: &mut u64,
     ) -> Result<Progress, EngineError> {
         if let Some(failure) = self.failed.clone() {
             return Ok(Progress::Failed(failure));
         }
         let Phase::Tables(tables) = &mut self.phase else { return Ok(Progress::Waiting) };
         let mut wanted = Vec::new();
-        let progress = tables.step(directory, settings.window, budget, &mut wanted)?;
+        let progress = tables.step(directory, settings.window, budget, &mut wanted, used)?;
         for piece in wanted {
             self.request(piece);
         }

@@ -6,7 +6,7 @@ use raft::{LogIndex, NodeId, RangeId, SnapshotFetch, SnapshotId, SnapshotMeta};
 
 use super::Settings;
 use super::export::Export;
-use super::install::Install;
+use super::install::{Install, Stage};
 use super::manifest::Manifest;
 use super::message::{ChunkContent, ChunkReply, ChunkRequest};
 use super::outgoing::{Kept, Outgoing, Served};
@@ -39,6 +39,8 @@ pub struct Snapshots<V, D> {
     receipt: Option<Receipt>,
     /// Received, and until the log is reset.
     install: Option<Install>,
+    /// Bytes read and written for all of these.
+    spent: u64,
 }
 
 impl<V: View, D: Directory> Snapshots<V, D> {
@@ -48,7 +50,8 @@ impl<V: View, D: Directory> Snapshots<V, D> {
     /// The process must stop.
     pub fn open(range: RangeId, directory: D, settings: Settings) -> Result<Self, EngineError> {
         let outgoing = Outgoing::open(&directory)?;
-        Ok(Self { range, directory, settings, outgoing, export: None, receipt: None, install: None })
+        let (export, receipt, install) = (None, None, None);
+        Ok(Self { range, directory, settings, outgoing, export, receipt, install, spent: 0 })
     }
 
     // ---- the sender's side ----------------------------------------------------------------------------
@@ -77,10 +80,15 @@ impl<V: View, D: Directory> Snapshots<V, D> {
         Ok(())
     }
 
-    /// What the export under way covers: the log behind it must be kept.
+    /// What the export under way covers: the log behind it is to be kept.
     #[must_use]
     pub fn exporting(&self) -> Option<LogIndex> {
         self.export.as_ref().map(|export| export.manifest().meta.last.index)
+    }
+
+    /// Gives the export under way up: the log does not follow it any more, or the data are being replaced.
+    pub fn abandon_export(&mut self) {
+        self.export = None;
     }
 
     /// Writes tables until about `budget` bytes are reached, one at the least. When the export is complete, gives
@@ -90,7 +98,9 @@ impl<V: View, D: Directory> Snapshots<V, D> {
     /// The process must stop.
     pub fn export_step(&mut self, budget: u64) -> Result<Option<(SnapshotId, SnapshotMeta)>, EngineError> {
         let Some(export) = &mut self.export else { return Ok(None) };
-        if !export.step(&self.directory, &self.settings, budget)? {
+        let (complete, written) = export.step(&self.directory, &self.settings, budget)?;
+        self.spent += written;
+        if !complete {
             return Ok(None);
         }
         let (manifest, meta) = (export.manifest().clone(), export.manifest().meta.clone());
@@ -137,6 +147,9 @@ impl<V: View, D: Directory> Snapshots<V, D> {
             Served::Content(content) => {
                 // After a restart, those who go on with it are known by their requests only.
                 self.outgoing.offer(from, id);
+                if let ChunkContent::Chunk { data, .. } = &content {
+                    self.spent += data.len() as u64;
+                }
                 content
             }
             Served::Damaged(table) => {
@@ -151,9 +164,17 @@ impl<V: View, D: Directory> Snapshots<V, D> {
 
     // ---- the receiver's side --------------------------------------------------------------------------
 
-    /// Begins to fetch a snapshot; one that is under way is given up.
+    /// Begins to fetch a snapshot; one that is under way is given up, and so is one that was received and not
+    /// asked to be installed.
     pub fn fetch(&mut self, fetch: SnapshotFetch) {
+        self.install.take_if(|install| install.stage() == Stage::Received);
         self.receipt = Some(Receipt::begin(self.range, fetch));
+    }
+
+    /// Whether one is on its way in.
+    #[must_use]
+    pub fn is_fetching(&self) -> bool {
+        self.receipt.is_some()
     }
 
     /// A reply arrived; then call [`Snapshots::receive_step`].
@@ -203,7 +224,10 @@ impl<V: View, D: Directory> Snapshots<V, D> {
             }
         }
         let Some(receipt) = &mut self.receipt else { return Ok(Receiving::Waiting) };
-        match receipt.step(&self.directory, &self.settings, budget)? {
+        let mut used = 0;
+        let progress = receipt.step(&self.directory, &self.settings, budget, &mut used)?;
+        self.spent += used;
+        match progress {
             Progress::Waiting => Ok(Receiving::Waiting),
             Progress::Busy => Ok(Receiving::Busy),
             Progress::Failed(failure) => {
@@ -230,6 +254,12 @@ impl<V: View, D: Directory> Snapshots<V, D> {
 
     // ---- the install ----------------------------------------------------------------------------------
 
+    /// How far the install of what was received is.
+    #[must_use]
+    pub fn installing(&self) -> Option<Stage> {
+        self.install.as_ref().map(Install::stage)
+    }
+
     /// The snapshot that was received, on its way into the engine, and where its tables are.
     pub fn install(&mut self) -> Option<(&mut Install, &D)> {
         self.install.as_mut().map(|install| (install, &self.directory))
@@ -242,6 +272,11 @@ impl<V: View, D: Directory> Snapshots<V, D> {
     pub fn end_install(&mut self) -> Result<(), EngineError> {
         self.install = None;
         self.clear_leftovers().map(|_| ())
+    }
+
+    /// The bytes that all of this read and wrote since the last call.
+    pub fn take_spent(&mut self) -> u64 {
+        std::mem::take(&mut self.spent)
     }
 
     // ---- files ----------------------------------------------------------------------------------------

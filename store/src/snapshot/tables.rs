@@ -74,21 +74,22 @@ impl Tables {
         waiting.filter_map(|flight| is_late(&mut flight.age).then(|| flight.piece())).collect()
     }
 
-    /// See [`Receipt::step`](super::receipt::Receipt::step): what is to be asked for is added to `wanted`.
+    /// See [`Receipt::step`](super::receipt::Receipt::step): what is to be asked for is added to `wanted`, and
+    /// what was read or written to `used`.
     pub(super) fn step<D: Directory>(
         &mut self,
         directory: &D,
         window: usize,
         budget: u64,
         wanted: &mut Vec<Piece>,
+        used: &mut u64,
     ) -> Result<Progress, EngineError> {
-        let mut used = 0;
         loop {
-            if used >= budget.max(1) {
+            if *used >= budget.max(1) {
                 return Ok(Progress::Busy);
             }
             if self.flight.front().is_some_and(|flight| flight.data.is_some()) {
-                used += self.write_first(directory)?;
+                *used += self.write_first(directory)?;
                 if self.damaged >= MAX_DAMAGED {
                     let table = self.parts.get(self.next).map(|of| of.table.name()).unwrap_or_default();
                     return Ok(Progress::Failed(Failure::Damaged { table }));
@@ -106,7 +107,7 @@ impl Tables {
                 if let There::Blocks(block) = examine(directory, of, self.manifest.block_bytes)? {
                     self.open = Some((self.next, block));
                 }
-                used += there;
+                *used += there;
                 self.next += 1;
             } else if self.flight.is_empty() {
                 return Ok(Progress::Complete);

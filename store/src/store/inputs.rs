@@ -145,6 +145,7 @@ impl<L: LogReader, E: Engine> Store<L, E> {
         for (range, write) in self.writes.completed(seq) {
             self.with(now, range, |replica, _, _| replica.log_persisted(now, write));
         }
+        self.intents_persisted(seq);
         let admitted = self.admission_persisted(now, seq);
         self.fail(admitted);
     }
@@ -160,7 +161,7 @@ impl<L: LogReader, E: Engine> Store<L, E> {
     }
 
     /// Notices a wall clock that was set: what the monotonic one says of the past is in doubt then.
-    fn advance(&mut self, now: Now) {
+    pub(super) fn advance(&mut self, now: Now) {
         let elapsed = now.time.since(self.last.time);
         let wall = Duration::from_millis(now.wall_millis.abs_diff(self.last.wall_millis));
         let back = now.wall_millis < self.last.wall_millis;

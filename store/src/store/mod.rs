@@ -2,13 +2,13 @@
 //! output that says what to send, write and answer.
 //!
 //! ```text
-//! receive · request · admin · tick · log_persisted · flushed · snapshot_…
+//! receive · request · admin · tick · log_persisted · flushed · snapshot_call
 //!                │
 //!            ┌───▼───┐ poll_output  ┌─ envelopes: send first, in parallel with the write
 //!            │ Store ├─────────────►├─ log:       one synced batch ──► log_persisted
 //!            └───────┘              ├─ replies:   to clients and administrators
 //!                                   ├─ flush:     the data engine ──► flushed
-//!                                   ├─ snapshots: to make, fetch, install
+//!                                   ├─ snapshots: for the carrier ──► snapshot_call
 //!                                   └─ fault:     stop the process
 //! ```
 //!
@@ -33,6 +33,7 @@ pub use deadlines::SLOT;
 pub use envelope::NodeEnvelope;
 pub use log_writes::BatchSeq;
 pub use output::Output;
+pub use snapshots::StoreCall;
 pub use status::{NodeCounters, NodeStatus};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +82,8 @@ pub struct Store<L, E> {
     gathered: Gathered,
     admin_replies: Vec<(Token, Result<AdminReply, AdminError>)>,
     writes: LogWrites,
+    /// To install snapshots, by the batch that makes them durable.
+    intents: Vec<(BatchSeq, RangeId)>,
     flushing: Flushing,
     counters: NodeCounters,
     fault: Option<StoreFault>,
@@ -115,6 +118,7 @@ impl<L, E> Store<L, E> {
             gathered: Gathered::default(),
             admin_replies: Vec::new(),
             writes: LogWrites::new(),
+            intents: Vec::new(),
             flushing: Flushing::default(),
             counters: NodeCounters::default(),
             fault: None,

@@ -22,7 +22,7 @@ pub struct Output {
     pub replies: Vec<(Token, Result<Reply, RequestError>)>,
     /// Answers to administrators.
     pub admin: Vec<(Token, Result<AdminReply, AdminError>)>,
-    /// For whoever moves snapshots.
+    /// For the carrier of snapshots.
     pub snapshots: Vec<SnapshotEvent>,
     /// Flush the data engine, also while the store goes on; then call [`Store::flushed`].
     pub flush: bool,

@@ -28,7 +28,8 @@ fn run(seed: u64, reached: &mut BTreeMap<&'static str, u64>) {
         let micros = 100 + world.random.below(5_000) as u64;
         world.pass(micros);
         if step > 100 {
-            disturb(&mut world);
+            disturb(&mut world, seed % 4 < 2);
+            disturb_snapshots(&mut world);
         }
         let stop = step > 2_200;
         if stop && step % 10 == 0 {
@@ -69,7 +70,8 @@ fn step_clients(
     }
 }
 
-fn disturb(world: &mut World) {
+/// With `long` cuts, nodes fall behind the logs of the others.
+fn disturb(world: &mut World, long: bool) {
     let nodes = world.nodes.len();
     let at = world.random.below(nodes);
     if world.nodes[at].store.is_none() {
@@ -86,7 +88,7 @@ fn disturb(world: &mut World) {
             world.cut.insert((other, at));
         }
     }
-    if world.random.one_in(100) {
+    if world.random.one_in(if long { 500 } else { 100 }) {
         world.cut.clear();
     }
     if world.random.one_in(200)
@@ -99,9 +101,39 @@ fn disturb(world: &mut World) {
     }
 }
 
+/// Crashes while a snapshot is on its way, or takes the place of the data.
+fn disturb_snapshots(world: &mut World) {
+    for at in 0..world.nodes.len() {
+        let Some(carrier) = &world.nodes[at].carrier else { continue };
+        let status = carrier.status();
+        let (one_in, anyone) = if status.iter().any(|range| range.installing) {
+            (8, false)
+        } else if status.iter().any(|range| range.fetching || range.exporting) {
+            (80, true)
+        } else {
+            continue;
+        };
+        let damaged = world.random.below(world.nodes.len());
+        if world.random.one_in(20) {
+            world.damage_snapshot(damaged);
+        }
+        if world.random.one_in(one_in) {
+            let at = if anyone { world.random.below(world.nodes.len()) } else { at };
+            world.crash(at);
+        }
+    }
+}
+
 fn count(world: &World, history: &[Done], reached: &mut BTreeMap<&'static str, u64>) {
     let mut add = |what, count| *reached.entry(what).or_default() += count;
     add("snapshots installed", world.installed);
+    for node in &world.nodes {
+        let carried = node.carried();
+        add("installs finished by a start", node.finished);
+        add("snapshots exported", carried.exported);
+        add("snapshots received", carried.received);
+        add("snapshots not to be had", carried.failed);
+    }
     for done in history {
         let what = match (&done.request, &done.outcome) {
             (_, Outcome::Unknown) => "unknown",
@@ -126,6 +158,7 @@ fn random_histories_are_those_of_one_map() {
         let ran = catch_unwind(AssertUnwindSafe(|| run(seed, &mut reached)));
         assert!(ran.is_ok(), "seed {seed}");
     }
+    eprintln!("{reached:?}");
     for what in [
         "written",
         "read",
@@ -138,6 +171,10 @@ fn random_histories_are_those_of_one_map() {
         "too stale",
         "expired",
         "snapshots installed",
+        "installs finished by a start",
+        "snapshots exported",
+        "snapshots received",
+        "snapshots not to be had",
     ] {
         assert!(reached.get(what).is_some_and(|count| *count > 5), "{what}: {reached:?}");
     }

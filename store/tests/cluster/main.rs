@@ -16,6 +16,7 @@ use raft::{
     Body, Boot, CampaignId, Change, DiskId, Envelope, Header, Heartbeat, LogIndex, LogPosition, Message,
     NodeId, Peer, ReplicaId, RoleKind, Round, Target, Term, VoteRequest,
 };
+use store::directory::Directory;
 use store::effects::ClusterVersion;
 use store::engine::Engine;
 use store::log_store::{DiskIdentity, LogItem};
@@ -200,8 +201,7 @@ fn data_behind_the_log_are_a_lost_disk() {
     world.settle();
     assert!(world.status(2).unwrap().raft.base.index.0 > 0, "the log was cut");
     world.crash(2);
-    let content = node::content(&world.nodes[2].engine.view());
-    assert!(!content.is_empty());
+    assert!(Versions::of(&world.nodes[2].engine.view()).count() > 0);
     world.nodes[2].remove();
     world.start(2);
     assert_eq!(world.status(2).unwrap().raft.role, RoleKind::LostDisk);
@@ -229,7 +229,7 @@ fn a_node_that_lags_behind_the_log_gets_a_snapshot_and_shows_nothing_meanwhile()
     let mut stages = 0;
     while world.installed == 0 {
         world.pass(1_000);
-        if world.nodes[lagging].install.is_some() {
+        if world.status(lagging).is_some_and(|status| status.installing) {
             stages += 1;
             let refused = world.answer(lagging, old.clone());
             assert!(matches!(refused, Err(RequestError::Busy { .. })), "{refused:?}");
@@ -240,6 +240,63 @@ fn a_node_that_lags_behind_the_log_gets_a_snapshot_and_shows_nothing_meanwhile()
     assert_eq!(value(world.answer(lagging, old)).1, Some(Bytes::from("first")));
     let found = value(world.answer(lagging, get("k", Consistency::Linearizable)));
     assert_eq!(found.1, Some(Bytes::from("299")));
+}
+
+#[test]
+fn a_follower_whose_snapshots_the_log_outgrows_again_and_again_is_named() {
+    let mut world = World::new(17, 3);
+    world.bootstrap(3);
+    world.done(put("k", "first"));
+    let leader = world.leader().unwrap();
+    let lagging = (0..3).find(|at| *at != leader).unwrap();
+    isolate(&mut world, lagging);
+    for number in 0..100 {
+        world.done(put("k", &number.to_string()));
+    }
+    world.cut.clear();
+    world.no_chunks = true;
+    let stalled = |world: &World| world.status(leader).unwrap().catch_up_stalled;
+    let overtaken = |world: &World| world.status(leader).unwrap().counters.snapshots_overtaken;
+    while overtaken(&world) < 2 {
+        assert!(stalled(&world).is_empty(), "once is no stall");
+        world.done(put("k", "more"));
+    }
+    for _ in 0..100 {
+        world.pass(1_000);
+    }
+    assert_eq!(stalled(&world), [World::node_id(lagging)]);
+    world.no_chunks = false;
+    world.settle();
+    for _ in 0..200 {
+        world.pass(1_000);
+    }
+    assert!(stalled(&world).is_empty());
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_is_refused_until_there_is_space() {
+    let mut world = World::new(18, 3);
+    world.bootstrap(3);
+    world.done(put("k", "first"));
+    let lagging = (0..3).find(|at| Some(*at) != world.leader()).unwrap();
+    isolate(&mut world, lagging);
+    for number in 0..100 {
+        world.done(put("k", &number.to_string()));
+    }
+    let carrier = world.nodes[lagging].carrier.as_mut().unwrap();
+    carrier.set_free_bytes(node::carrier_settings().reserve_bytes + 1_000);
+    world.cut.clear();
+    while world.nodes[lagging].carried().no_space < 3 {
+        world.pass(1_000);
+    }
+    assert_eq!(world.installed, 0);
+    assert_eq!(world.nodes[lagging].directory.list(), Ok(Vec::new()));
+    world.nodes[lagging].carrier.as_mut().unwrap().set_free_bytes(1 << 40);
+    world.settle();
+    for _ in 0..100 {
+        world.pass(1_000);
+    }
+    assert_eq!(world.installed, 1);
 }
 
 #[test]

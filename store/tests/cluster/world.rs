@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use raft::{Body, ClusterId, LogIndex, Message, NodeId, Payload, RoleKind, SnapshotId, Time};
+use raft::{Body, ClusterId, LogIndex, Message, NodeId, Payload, RoleKind, Time};
+use store::carrier::ChunkMessage;
+use store::directory::Directory;
 use store::engine::Engine;
 use store::range::{flushed_applied, state_hash};
 use store::replica::{Address, Now, ReplicaStatus, Reply, Request, SnapshotEvent, Token};
 use store::request::RequestError;
 use store::store::{AdminError, AdminReply, AdminRequest, FIRST_RANGE, NodeEnvelope};
 
-use crate::node::{Install, Node, Stored, content, disk, id};
+use crate::node::{Node, disk, id};
 use crate::random::Random;
 
 pub const CLUSTER: ClusterId = ClusterId(0xc1);
@@ -25,6 +27,13 @@ pub struct Faults {
     pub delay: usize,
 }
 
+/// What is on its way.
+#[derive(Clone)]
+enum Packet {
+    Envelope(NodeEnvelope),
+    Chunk(usize, ChunkMessage),
+}
+
 pub struct World {
     pub random: Random,
     pub time: Time,
@@ -33,9 +42,10 @@ pub struct World {
     pub cut: BTreeSet<(usize, usize)>,
     /// A bit of every command flips on its way.
     pub damage: bool,
-    network: BTreeMap<(Time, u64), (usize, NodeEnvelope)>,
+    /// Chunks of snapshots are lost.
+    pub no_chunks: bool,
+    network: BTreeMap<(Time, u64), (usize, Packet)>,
     sent: u64,
-    snapshots: Vec<Stored>,
     pub installed: u64,
     pub replies: Vec<(Token, Result<Reply, RequestError>)>,
     pub admin: Vec<(Token, Result<AdminReply, AdminError>)>,
@@ -53,9 +63,9 @@ impl World {
             faults: Faults { delay: 1, ..Faults::default() },
             cut: BTreeSet::new(),
             damage: false,
+            no_chunks: false,
             network: BTreeMap::new(),
             sent: 0,
-            snapshots: Vec::new(),
             installed: 0,
             replies: Vec::new(),
             admin: Vec::new(),
@@ -117,7 +127,7 @@ impl World {
 
     pub fn start(&mut self, at: usize) {
         let now = self.now(at);
-        self.nodes[at].start(at, now, &mut self.random, &self.snapshots);
+        self.nodes[at].start(at, now, &mut self.random);
         self.pump(at);
     }
 
@@ -125,18 +135,26 @@ impl World {
         self.nodes[at].crash(&mut self.random);
     }
 
+    /// A bit of a file of a sender flips.
+    pub fn damage_snapshot(&mut self, at: usize) {
+        let Self { nodes, random, .. } = self;
+        let Some(carrier) = &nodes[at].carrier else { return };
+        if carrier.status().iter().any(|range| range.fetching || range.installing) {
+            return;
+        }
+        let files = nodes[at].directory.list().unwrap();
+        if !files.is_empty() {
+            let (name, length) = &files[random.below(files.len())];
+            nodes[at].directory.flip_bit(name, random.number() % length.max(&1), 3);
+        }
+    }
+
     /// Time passes; what falls due happens.
     pub fn pass(&mut self, micros: u64) {
         self.time = self.time + Duration::from_micros(micros);
         while let Some(entry) = self.network.first_entry().filter(|entry| entry.key().0 <= self.time) {
-            let (to, envelope) = entry.remove();
-            let now = self.now(to);
-            if let Some(store) = &mut self.nodes[to].store {
-                store.receive(now, envelope);
-                if self.random.one_in(2) {
-                    self.pump(to);
-                }
-            }
+            let (to, packet) = entry.remove();
+            self.deliver(to, packet);
         }
         for at in 0..self.nodes.len() {
             self.disk(at);
@@ -146,6 +164,25 @@ impl World {
                     store.tick(now);
                 }
                 self.pump(at);
+            }
+            self.carry(at, Duration::from_micros(micros));
+        }
+    }
+
+    fn deliver(&mut self, to: usize, packet: Packet) {
+        let now = self.now(to);
+        let node = &mut self.nodes[to];
+        match packet {
+            Packet::Envelope(envelope) => {
+                let Some(store) = &mut node.store else { return };
+                store.receive(now, envelope);
+                if self.random.one_in(2) {
+                    self.pump(to);
+                }
+            }
+            Packet::Chunk(from, message) => {
+                let Some(carrier) = &mut node.carrier else { return };
+                carrier.receive(id(from), message).unwrap();
             }
         }
     }
@@ -160,26 +197,37 @@ impl World {
             node.log.complete(writes).unwrap();
             let done = node.begun.drain(..writes).next_back().unwrap();
             store.log_persisted(now, done);
-            if let Some(Install::Intended(seq, snapshot)) = node.install
-                && seq <= done
-            {
-                node.engine.remove(&crate::node::spans()).unwrap();
-                node.install = Some(Install::Removed(snapshot));
+        }
+    }
+
+    /// The carrier gets on, and so do the queues between it and the store.
+    fn carry(&mut self, at: usize, elapsed: Duration) {
+        let now = self.now(at);
+        let node = &mut self.nodes[at];
+        let (Some(store), Some(carrier)) = (&mut node.store, &mut node.carrier) else { return };
+        let events = self.random.below(node.events.len() + 1);
+        for event in node.events.drain(..events) {
+            carrier.event(event).unwrap();
+        }
+        carrier.tick(elapsed).unwrap();
+        for _ in 0..self.random.below(3) {
+            if !carrier.work(1 + self.random.below(3_000) as u64).unwrap() {
+                break;
             }
-        } else if let Some(Install::Removed(snapshot)) = node.install {
-            node.ingest(&self.snapshots[snapshot.0 as usize]);
-            let store = node.store.as_mut().unwrap();
-            store.snapshot_ingested(now, FIRST_RANGE);
-            node.install = None;
-        } else if self.random.one_in(4)
-            && let Some(fetch) = node.fetch
-        {
-            if self.random.one_in(5) {
-                node.fetch = None;
-                store.snapshot_failed(now, FIRST_RANGE, fetch);
-            } else {
-                store.snapshot_received(now, FIRST_RANGE, fetch);
+        }
+        let output = carrier.take_output();
+        node.calls.extend(output.calls);
+        let calls = self.random.below(node.calls.len() + 1);
+        for call in node.calls.drain(..calls) {
+            store.snapshot_call(now, call);
+        }
+        for (to, message) in output.messages {
+            if !self.no_chunks {
+                self.transmit(at, to.0 as usize - 1, Packet::Chunk(at, message));
             }
+        }
+        if calls > 0 {
+            self.pump(at);
         }
     }
 
@@ -220,6 +268,10 @@ impl World {
         if self.damage {
             envelope.envelope.messages.iter_mut().for_each(damage);
         }
+        self.transmit(from, to, Packet::Envelope(envelope));
+    }
+
+    fn transmit(&mut self, from: usize, to: usize, packet: Packet) {
         let Faults { loss, twice, delay } = self.faults;
         if self.cut.contains(&(from, to)) || loss > 0 && self.random.one_in(loss) {
             return;
@@ -229,39 +281,26 @@ impl World {
             let micros = 100 + self.random.below(1_000 * delay) as u64;
             self.sent += 1;
             let at = self.time + Duration::from_micros(micros);
-            self.network.insert((at, self.sent), (to, envelope.clone()));
+            self.network.insert((at, self.sent), (to, packet.clone()));
         }
     }
 
     fn snapshot(&mut self, at: usize, event: SnapshotEvent) {
-        let now = self.now(at);
         let node = &mut self.nodes[at];
-        let store = node.store.as_mut().unwrap();
-        match event {
-            SnapshotEvent::Wanted { range, to } => {
-                let Some((meta, view)) = store.snapshot(now, range) else { return };
-                let number = SnapshotId(self.snapshots.len() as u64);
-                self.snapshots.push(Stored { meta: meta.clone(), entries: content(&view) });
-                store.offer_snapshot(now, range, to, number, meta);
-            }
+        match &event {
             SnapshotEvent::Installed { .. } => self.installed += 1,
             SnapshotEvent::LogCut { base, .. } => {
                 let flushed = flushed_applied(&node.engine, FIRST_RANGE).unwrap();
-                assert!(base <= flushed.position.index, "the log is cut beyond what is flushed");
+                assert!(*base <= flushed.position.index, "the log is cut beyond what is flushed");
             }
-            SnapshotEvent::Fetch { fetch, .. } => node.fetch = Some(fetch.id),
-            SnapshotEvent::Install { range, meta } => {
-                let number = node.fetch.take().unwrap();
-                assert_eq!(self.snapshots[number.0 as usize].meta, meta);
-                let seq = store.record_intent(range, number.0.to_le_bytes().to_vec().into());
-                node.install = Some(Install::Intended(seq, number));
-            }
+            _ => {}
         }
+        node.events.push_back(event);
     }
 
     /// At an equal index all replicas are equal.
     fn compare(&mut self, at: usize) {
-        let Some(status) = self.status(at).filter(|_| self.nodes[at].install.is_none()) else { return };
+        let Some(status) = self.status(at).filter(|status| !status.installing) else { return };
         let index = status.applied.position.index;
         let hash = state_hash(&self.nodes[at].engine.view(), FIRST_RANGE).unwrap();
         assert_eq!(*self.hashes.entry(index).or_insert(hash), hash, "node {at} at {index}");

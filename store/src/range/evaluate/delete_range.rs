@@ -9,7 +9,7 @@ use super::{Evaluator, RangeError, within};
 use crate::effects::Change;
 use crate::engine::Engine;
 use crate::key::user_span;
-use crate::range::read;
+use crate::range::read::{self, Left};
 use crate::request::Limits;
 use crate::timestamp::Timestamp;
 
@@ -21,8 +21,9 @@ impl<E: Engine> Evaluator<'_, E> {
         lookup: &Lookup<'_, E>,
     ) -> Result<Vec<Change>, RangeError> {
         let mut removal = Removal { limits: self.limits, changes: Vec::new(), bytes: 0 };
+        let mut keys = self.limits.looked_at;
         for (start, end) in ranges {
-            self.delete_range(start, end, lookup, &mut removal)?;
+            self.delete_range(start, end, lookup, &mut removal, &mut keys)?;
             removal.check()?;
         }
         Ok(removal.changes)
@@ -34,10 +35,12 @@ impl<E: Engine> Evaluator<'_, E> {
         end: &Bytes,
         lookup: &Lookup<'_, E>,
         removal: &mut Removal<'_>,
+        keys: &mut usize,
     ) -> Result<(), RangeError> {
         let mut in_flight = self.overlay.keys(start, end).peekable();
         let opened = || Ok::<(), RangeError>(());
-        read::forward(lookup.view(), &user_span(start, end), Timestamp::MAX, opened, |row| {
+        let (span, most) = (user_span(start, end), self.limits.looked_at);
+        let left = read::forward(lookup.view(), &span, Timestamp::MAX, keys, opened, |row| {
             while let Some((key, pending)) = in_flight.next_if(|(key, _)| key[..] < *row.key) {
                 removal.take(pending.value.as_ref().map(|_| key.clone()))?;
             }
@@ -47,6 +50,10 @@ impl<E: Engine> Evaluator<'_, E> {
                 None => removal.take(Some(Bytes::copy_from_slice(row.key))),
             }
         })?;
+        if let Left::From(_) = left {
+            let what = "the number of keys that a DeleteRange passes, those without a value included,";
+            within(what, most.saturating_add(1), most)?;
+        }
         for (key, pending) in in_flight {
             if removal.take(pending.value.as_ref().map(|_| key.clone())).is_break() {
                 break;

@@ -11,7 +11,7 @@ mod scan;
 
 pub use admission::{Admission, admit};
 pub(super) use point::{exists, newest};
-pub(super) use rows::forward;
+pub(super) use rows::{Left, forward};
 
 use crate::engine::View;
 use crate::range::RangeError;

@@ -20,30 +20,53 @@ pub(crate) struct FoundRow<'a> {
     pub(crate) value: &'a [u8],
 }
 
-/// Shows the rows of `span` at `at` in order to `visit` until it breaks. `opened` is called when the cursor is
-/// open. Says whether entries are left behind the last row shown.
+/// What is behind the last row shown.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Left {
+    /// Nothing.
+    Nothing,
+    /// Entries, though it is not known if there are rows among them.
+    Entries,
+    /// This key, the next that is to be looked at: so many were, that it is enough.
+    From(Vec<u8>),
+}
+
+impl Left {
+    fn of(cursor: &impl Cursor) -> Self {
+        if cursor.entry().is_some() { Left::Entries } else { Left::Nothing }
+    }
+}
+
+/// Shows the rows of `span` at `at` in order to `visit` until it breaks, or `keys` more were looked at, those
+/// without a value included, which it counts down. `opened` is called when the cursor is open.
 pub(crate) fn forward<V: View, E: From<StateError>>(
     view: &V,
     span: &Span,
     at: Timestamp,
+    keys: &mut usize,
     opened: impl FnOnce() -> Result<(), E>,
     mut visit: impl FnMut(FoundRow<'_>) -> ControlFlow<()>,
-) -> Result<bool, E> {
+) -> Result<Left, E> {
     let mut cursor = view.cursor(span);
     cursor.seek(&span.start).map_err(StateError::from)?;
     opened()?;
-    Ok(forward_from(&mut cursor, at, &mut visit)?)
+    Ok(forward_from(&mut cursor, at, keys, &mut visit)?)
 }
 
 fn forward_from<C: Cursor>(
     cursor: &mut C,
     at: Timestamp,
+    keys: &mut usize,
     visit: &mut impl FnMut(FoundRow<'_>) -> ControlFlow<()>,
-) -> Result<bool, StateError> {
+) -> Result<Left, StateError> {
     let (mut prefix, mut target, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
     while let Some((key, _)) = cursor.entry() {
         prefix.clear();
         prefix.extend(split_version(key)?.0);
+        let Some(fewer) = keys.checked_sub(1) else {
+            return Ok(Left::From(user_key(&prefix, &mut buffer)?.to_vec()));
+        };
+        *keys = fewer;
         // The newest version at or below `at` is the first one that is not above it.
         if !pass(cursor, &prefix, |version| version > at)? {
             seek_version(&prefix, at, &mut target);
@@ -62,7 +85,7 @@ fn forward_from<C: Cursor>(
             break;
         }
     }
-    Ok(cursor.entry().is_some())
+    Ok(Left::of(cursor))
 }
 
 /// Goes on while the cursor stands on a version of the key with `prefix` that is `unwanted`; says whether the
@@ -93,26 +116,32 @@ pub(crate) fn reverse<V: View, E: From<StateError>>(
     view: &V,
     span: &Span,
     at: Timestamp,
+    keys: &mut usize,
     opened: impl FnOnce() -> Result<(), E>,
     mut visit: impl FnMut(FoundRow<'_>) -> ControlFlow<()>,
-) -> Result<bool, E> {
+) -> Result<Left, E> {
     let mut cursor = view.cursor(span);
     cursor.seek_before(&span.end).map_err(StateError::from)?;
     opened()?;
-    Ok(reverse_from(&mut cursor, at, &mut visit)?)
+    Ok(reverse_from(&mut cursor, at, keys, &mut visit)?)
 }
 
 fn reverse_from<C: Cursor>(
     cursor: &mut C,
     at: Timestamp,
+    keys: &mut usize,
     visit: &mut impl FnMut(FoundRow<'_>) -> ControlFlow<()>,
-) -> Result<bool, StateError> {
+) -> Result<Left, StateError> {
     let (mut prefix, mut target, mut buffer) = (Vec::new(), Vec::new(), Vec::new());
     let mut newest = Newest::default();
     while let Some((key, _)) = cursor.entry() {
         // The oldest version of its key.
         prefix.clear();
         prefix.extend(split_version(key)?.0);
+        let Some(fewer) = keys.checked_sub(1) else {
+            return Ok(Left::From(user_key(&prefix, &mut buffer)?.to_vec()));
+        };
+        *keys = fewer;
         if !newest.climb(cursor, &prefix, at)? {
             // The key is not left yet: some of its versions are too new, or too many to be passed.
             if newest.steps > STEPS {
@@ -129,7 +158,7 @@ fn reverse_from<C: Cursor>(
             break;
         }
     }
-    Ok(cursor.entry().is_some())
+    Ok(Left::of(cursor))
 }
 
 /// The newest version so far that is not above the timestamp. A copy: to turn the cursor around costs more.

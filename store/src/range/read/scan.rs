@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use bytes::Bytes;
 
-use super::rows::{FoundRow, forward, reverse};
+use super::rows::{FoundRow, Left, forward, reverse};
 use crate::engine::View;
 use crate::key::user_span;
 use crate::range::RangeError;
@@ -22,11 +22,12 @@ pub(super) fn page<V: View>(
         return Err(RequestError::Invalid { what: "a scan ends before its start: swap them".into() }.into());
     }
     let span = user_span(&scan.start, &scan.end);
+    let mut keys = limits.looked_at.max(1);
     let mut filling = Filling::new(scan, limits);
     let left = if scan.reverse {
-        reverse(view, &span, at, opened, |row| filling.add(row))?
+        reverse(view, &span, at, &mut keys, opened, |row| filling.add(row))?
     } else {
-        forward(view, &span, at, opened, |row| filling.add(row))?
+        forward(view, &span, at, &mut keys, opened, |row| filling.add(row))?
     };
     Ok(filling.finish(left, scan.reverse))
 }
@@ -65,15 +66,15 @@ impl Filling {
         if self.rows.len() < self.most_rows { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
-    /// `left`: entries are left, though it is not known if there are rows among them.
-    fn finish(self, left: bool, reverse: bool) -> Page {
-        let resume = match self.rows.last() {
-            Some(last) if left || self.overfull => Some(if reverse {
-                last.key.clone()
-            } else {
-                // Nothing sorts between a key and itself with a zero behind it.
-                [&last.key[..], &[0]].concat().into()
-            }),
+    fn finish(self, left: Left, reverse: bool) -> Page {
+        // Nothing sorts between a key and itself with a zero behind it.
+        let behind = |key: &[u8]| Bytes::from([key, &[0]].concat());
+        let last = self.rows.last().map(|row| row.key.clone());
+        let resume = match (left, last) {
+            (Left::From(key), _) => Some(if reverse { behind(&key) } else { key.into() }),
+            (left, Some(last)) if self.overfull || left == Left::Entries => {
+                Some(if reverse { last } else { behind(&last) })
+            }
             _ => None,
         };
         Page { rows: self.rows, resume }

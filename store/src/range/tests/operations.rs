@@ -122,6 +122,22 @@ fn what_is_too_large_names_its_size_and_the_limit() {
 }
 
 #[test]
+fn a_delete_range_passes_so_many_keys_whatever_it_finds() {
+    let mut leader = Leader::new();
+    for key in ["a", "b", "c", "d", "e"] {
+        leader.put(key, "1");
+    }
+    leader.done(operations([delete_range("a", "d")]));
+    leader.limits.looked_at = 4;
+    let refused = leader.refused(operations([delete_range("a", "")]));
+    assert!(matches!(refused, RequestError::TooLarge { size: 5, limit: 4, .. }), "{refused:?}");
+    // Over several ranges, too.
+    let refused = leader.refused(operations([delete_range("a", "d"), delete_range("d", "")]));
+    assert!(matches!(refused, RequestError::TooLarge { .. }), "{refused:?}");
+    assert_eq!(changes(&mut leader, operations([delete_range("b", "")])).1, 2);
+}
+
+#[test]
 fn the_bound_behind_the_longest_key_is_a_bound() {
     let mut leader = Leader::new();
     leader.limits.key_bytes = 3;

@@ -2,7 +2,7 @@ use std::cell::Cell;
 
 use bytes::Bytes;
 
-use super::fixture::{Leader, RANGE, bytes, delete, operations, put};
+use super::fixture::{Leader, RANGE, bytes, delete, delete_range, operations, put};
 use crate::engine::{Cursor, Engine, EngineError, Span, View};
 use crate::key::user_span;
 use crate::range::gc::gc_batch;
@@ -110,6 +110,34 @@ fn a_page_is_bounded_by_bytes_and_has_a_row() {
     let all = page(&leader, now, &keys_only, &limits);
     assert_eq!((all.rows.len(), all.resume), (4, None));
     assert!(all.rows.iter().all(|row| row.value.is_empty()));
+}
+
+#[test]
+fn a_page_looks_at_so_many_keys_whatever_it_finds() {
+    let mut leader = Leader::new();
+    for number in 0..30 {
+        leader.put(&format!("{number:02}"), "1");
+    }
+    leader.done(operations([delete_range("05", "25")]));
+    let now = leader.state.applied().timestamp;
+    let limits = Limits { looked_at: 7, ..Limits::default() };
+    let whole = page(&leader, now, &scan(b"", b"", false, 0), &Limits::default());
+    assert_eq!(whole.rows.len(), 10);
+    for reverse in [false, true] {
+        let mut next = scan(b"", b"", reverse, 0);
+        let (mut rows, mut pages) = (Vec::new(), Vec::new());
+        loop {
+            let page = page(&leader, now, &next, &limits);
+            pages.push(page.rows.len());
+            rows.extend(page.rows);
+            let Some(resume) = page.resume else { break };
+            if reverse { next.end = resume } else { next.start = resume }
+        }
+        if reverse {
+            rows.reverse();
+        }
+        assert_eq!((rows, pages), (whole.rows.clone(), vec![5, 0, 0, 3, 2]));
+    }
 }
 
 #[test]

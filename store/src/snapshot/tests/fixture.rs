@@ -16,12 +16,12 @@ use crate::range::{RangeState, apply, state_hash};
 use crate::snapshot::{ChunkContent, ChunkReply, Receiving, Settings, Snapshots};
 use crate::timestamp::Timestamp;
 
-pub(super) const RANGE: RangeId = RangeId(7);
-pub(super) const SUPPORTED: ClusterVersion = ClusterVersion(2);
-pub(super) const ENOUGH: u64 = u64::MAX / 4;
+pub(crate) const RANGE: RangeId = RangeId(7);
+pub(crate) const SUPPORTED: ClusterVersion = ClusterVersion(2);
+pub(crate) const ENOUGH: u64 = u64::MAX / 4;
 
 /// Several tables, of several blocks each.
-pub(super) const SETTINGS: Settings = Settings {
+pub(crate) const SETTINGS: Settings = Settings {
     table_bytes: 600,
     block_bytes: 64,
     kept: 2,
@@ -32,10 +32,10 @@ pub(super) const SETTINGS: Settings = Settings {
 };
 
 /// Numbers from a seed (splitmix64).
-pub(super) struct Random(pub(super) u64);
+pub(crate) struct Random(pub(super) u64);
 
 impl Random {
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -43,21 +43,21 @@ impl Random {
         ((z ^ (z >> 31)) % bound as u64) as usize
     }
 
-    pub(super) fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 }
 
 /// A log that grows: sessions, writes that they record, removals, thresholds and holds.
 #[derive(Default)]
-pub(super) struct Log {
-    pub(super) entries: Vec<Entry>,
+pub(crate) struct Log {
+    pub(crate) entries: Vec<Entry>,
     sessions: Vec<Timestamp>,
     number: u64,
 }
 
 impl Log {
-    pub(super) fn with(entries: usize, seed: u64) -> Self {
+    pub(crate) fn with(entries: usize, seed: u64) -> Self {
         let (mut log, mut random) = (Self::default(), Random(seed));
         for _ in 0..entries {
             log.grow(&mut random);
@@ -65,11 +65,11 @@ impl Log {
         log
     }
 
-    pub(super) fn last(&self) -> LogIndex {
+    pub(crate) fn last(&self) -> LogIndex {
         LogIndex(self.entries.len() as u64)
     }
 
-    pub(super) fn grow(&mut self, random: &mut Random) {
+    pub(crate) fn grow(&mut self, random: &mut Random) {
         let index = self.last().next();
         let timestamp = Timestamp::from_millis(index.0 * 1_000);
         let body = match random.below(40) {
@@ -103,7 +103,7 @@ impl Log {
 }
 
 /// What `index` of the log of these tests is covered by.
-pub(super) fn meta(index: LogIndex) -> SnapshotMeta {
+pub(crate) fn meta(index: LogIndex) -> SnapshotMeta {
     let configuration = Configuration::bootstrap((1..4).map(|node| (NodeId(node), DiskId(node.into()))));
     SnapshotMeta {
         last: LogPosition::new(index, Term(1)),
@@ -112,42 +112,42 @@ pub(super) fn meta(index: LogIndex) -> SnapshotMeta {
     }
 }
 
-pub(super) fn fetch_of(from: NodeId, id: SnapshotId, meta: SnapshotMeta) -> SnapshotFetch {
+pub(crate) fn fetch_of(from: NodeId, id: SnapshotId, meta: SnapshotMeta) -> SnapshotFetch {
     let boot = Boot { counter: 1, nonce: 1 };
     SnapshotFetch { from: Target { node: from, disk: DiskId(from.0.into()) }, boot, id, meta }
 }
 
-pub(super) struct Node {
-    pub(super) id: NodeId,
-    pub(super) engine: MemoryEngine,
-    pub(super) directory: MemoryDirectory,
-    pub(super) state: RangeState,
-    pub(super) snapshots: Snapshots<MemoryView, MemoryDirectory>,
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    pub(crate) engine: MemoryEngine,
+    pub(crate) directory: MemoryDirectory,
+    pub(crate) state: RangeState,
+    pub(crate) snapshots: Snapshots<MemoryView, MemoryDirectory>,
 }
 
 impl Node {
-    pub(super) fn new(id: u64) -> Self {
+    pub(crate) fn new(id: u64) -> Self {
         Self::start(NodeId(id), MemoryEngine::default(), MemoryDirectory::default())
     }
 
     /// What a process finds on its disk.
-    pub(super) fn start(id: NodeId, engine: MemoryEngine, directory: MemoryDirectory) -> Self {
+    pub(crate) fn start(id: NodeId, engine: MemoryEngine, directory: MemoryDirectory) -> Self {
         let state = RangeState::load(&engine.view(), RANGE, SUPPORTED).unwrap();
         let snapshots = Snapshots::open(RANGE, directory.clone(), SETTINGS).unwrap();
         Self { id, engine, directory, state, snapshots }
     }
 
-    pub(super) fn at(id: u64, log: &Log) -> Self {
+    pub(crate) fn at(id: u64, log: &Log) -> Self {
         let mut node = Self::new(id);
         node.apply(log, log.last());
         node
     }
 
-    pub(super) fn applied(&self) -> LogIndex {
+    pub(crate) fn applied(&self) -> LogIndex {
         self.state.applied().position.index
     }
 
-    pub(super) fn apply(&mut self, log: &Log, to: LogIndex) {
+    pub(crate) fn apply(&mut self, log: &Log, to: LogIndex) {
         while self.applied() < to {
             let next = &log.entries[self.applied().0 as usize];
             let applied = apply(&mut self.state, std::slice::from_ref(next)).unwrap();
@@ -155,28 +155,28 @@ impl Node {
         }
     }
 
-    pub(super) fn hash(&self) -> [u8; 32] {
+    pub(crate) fn hash(&self) -> [u8; 32] {
         state_hash(&self.engine.view(), RANGE).unwrap()
     }
 
-    pub(super) fn begin_export(&mut self) {
+    pub(crate) fn begin_export(&mut self) {
         self.snapshots.export(self.engine.view(), meta(self.applied()), SUPPORTED).unwrap();
     }
 
-    pub(super) fn export(&mut self) -> (SnapshotId, SnapshotMeta) {
+    pub(crate) fn export(&mut self) -> (SnapshotId, SnapshotMeta) {
         self.begin_export();
         self.snapshots.export_step(ENOUGH).unwrap().expect("the budget is enough")
     }
 
     /// The process stops and starts; the disk loses as much as it may.
-    pub(super) fn crash(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
+    pub(crate) fn crash(&mut self, choose: &mut dyn FnMut(usize) -> usize) {
         self.engine.crash(choose);
         self.directory.crash(choose);
         *self = Self::start(self.id, self.engine.clone(), self.directory.clone());
     }
 
     /// Installs what was received, without faults.
-    pub(super) fn install(&mut self) {
+    pub(crate) fn install(&mut self) {
         let (install, directory) = self.snapshots.install().expect("something was received");
         install.intent_persisted();
         self.state = loop {
@@ -190,7 +190,7 @@ impl Node {
 }
 
 /// Carries everything between the two until the receipt ends; also gives how many bytes of tables were sent.
-pub(super) fn carry(from: &mut Node, to: &mut Node) -> (Receiving, usize) {
+pub(crate) fn carry(from: &mut Node, to: &mut Node) -> (Receiving, usize) {
     let mut sent = 0;
     loop {
         let receiving = to.snapshots.receive_step(ENOUGH, ENOUGH).unwrap();
@@ -218,6 +218,6 @@ fn block_bytes(reply: &ChunkReply) -> usize {
 }
 
 /// The value that says how far an engine is.
-pub(super) fn applied_value(engine: &MemoryEngine) -> Option<Bytes> {
+pub(crate) fn applied_value(engine: &MemoryEngine) -> Option<Bytes> {
     engine.read_persisted(&local(RANGE, Local::Applied)).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Tests of snapshots: each rule by itself, then random transfers with crashes of both sides.
 
-mod fixture;
+pub(crate) mod fixture;
 mod installing;
 mod receiving;
 mod sending;

@@ -1,0 +1,4 @@
+mod directory;
+mod fixture;
+mod limits;
+mod transfer;
