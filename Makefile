@@ -4,7 +4,7 @@ SEEDS ?= 100000
 FUZZ_SECONDS = $(or $(SECONDS),60)
 
 .DEFAULT_GOAL := help
-.PHONY: help test soak bench fuzz lint fmt clean-cache
+.PHONY: help test soak bench bench-full bench-core fuzz lint fmt clean-cache
 
 help: ## show this
 	@echo "KvCluster: a strongly consistent key-value store for Kubernetes"
@@ -17,7 +17,18 @@ test: ## install what is missing, then run every check and test
 soak: ## simulate SEEDS=100000 seeds; goes on where it stopped
 	@dev/soak $(SEEDS)
 
-bench: ## measure the consensus core alone
+bench: ## measure against etcd, 3 runs of 10 s a row: about half an hour, needs Go
+	@dev/bench compare
+
+bench-full: ## all rows, 5 runs of 60 s, slow disks, dead leaders, overload, new members: a day
+	@dev/bench compare --full --runs 5 --seconds 60 --warm-up 10 --plot docs/throughput-latency.svg
+	@dev/bench compare --sync-delay 1000
+	@dev/bench failover
+	@dev/bench overload
+	@dev/bench catch-up
+	@dev/bench memory
+
+bench-core: ## measure the consensus core alone
 	@dev/cargo run --locked -p raft --example bench
 
 fuzz: ## run every fuzz target for SECONDS=60

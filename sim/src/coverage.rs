@@ -1,6 +1,52 @@
 //! What was injected and which rare paths were reached, counted over all seeds: a zero is a hole in the test.
 
+use std::marker::PhantomData;
+
 use raft::Counters;
+
+/// What can be counted: a list of words, by number.
+pub trait Counted: Copy {
+    /// The lines of the table.
+    const WORDS: &[&str];
+
+    /// Its place among them.
+    fn number(self) -> usize;
+}
+
+/// Counts of each.
+#[derive(Clone, Debug)]
+pub struct Counts<M> {
+    counts: Vec<u64>,
+    of: PhantomData<M>,
+}
+
+impl<M: Counted> Default for Counts<M> {
+    fn default() -> Self {
+        Self { counts: vec![0; M::WORDS.len()], of: PhantomData }
+    }
+}
+
+impl<M: Counted> Counts<M> {
+    /// Counts once.
+    pub fn hit(&mut self, mark: M) {
+        self.add(mark, 1);
+    }
+
+    /// Counts so often.
+    pub fn add(&mut self, mark: M, times: u64) {
+        self.counts[mark.number()] += times;
+    }
+
+    /// Counts once if `condition` holds.
+    pub fn hit_if(&mut self, condition: bool, mark: M) {
+        self.add(mark, u64::from(condition));
+    }
+
+    /// The lines of the table.
+    pub fn lines(&self) -> impl Iterator<Item = (&'static str, u64, bool)> {
+        M::WORDS.iter().zip(&self.counts).map(|(words, count)| (*words, *count, true))
+    }
+}
 
 macro_rules! marks {
     ($($(#[$doc:meta])* $name:ident => $words:literal,)*) => {
@@ -8,11 +54,17 @@ macro_rules! marks {
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum Mark { $($(#[$doc])* $name,)* }
 
-        impl Mark {
+        impl crate::coverage::Counted for Mark {
             const WORDS: &[&str] = &[$($words,)*];
+
+            fn number(self) -> usize {
+                self as usize
+            }
         }
     };
 }
+
+pub(crate) use marks;
 
 marks! {
     /// A process was killed.
@@ -165,36 +217,45 @@ marks! {
     Compacted => "path: log compacted",
 }
 
-/// Counts of every mark and of the cores' own counters.
-#[derive(Clone, Debug)]
-pub struct Coverage {
-    marks: Vec<u64>,
-    core: Counters,
+/// Lines of what was counted, each with its number, and whether a zero there is a hole in the tests.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Table(pub Vec<(&'static str, u64, bool)>);
+
+impl Table {
+    /// Adds that of another run.
+    pub fn add(&mut self, other: Table) {
+        if self.0.is_empty() {
+            self.0 = other.0;
+            return;
+        }
+        for ((_, sum, _), (_, more, _)) in self.0.iter_mut().zip(other.0) {
+            *sum += more;
+        }
+    }
+
+    /// How many lines are zero that must not be.
+    #[must_use]
+    pub fn holes(&self) -> usize {
+        self.0.iter().filter(|(_, count, required)| *required && *count == 0).count()
+    }
 }
 
-impl Default for Coverage {
-    fn default() -> Self {
-        Self { marks: vec![0; Mark::WORDS.len()], core: Counters::default() }
-    }
+/// Counts of every mark and of the cores' own counters.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    marks: Counts<Mark>,
+    core: Counters,
 }
 
 impl Coverage {
     /// Counts once.
     pub fn hit(&mut self, mark: Mark) {
-        self.marks[mark as usize] += 1;
+        self.marks.hit(mark);
     }
 
     /// Counts once if `condition` holds.
     pub fn hit_if(&mut self, condition: bool, mark: Mark) {
-        if condition {
-            self.hit(mark);
-        }
-    }
-
-    /// How often a mark was hit.
-    #[must_use]
-    pub fn count(&self, mark: Mark) -> u64 {
-        self.marks[mark as usize]
+        self.marks.hit_if(condition, mark);
     }
 
     /// Adds the counters of a core that stops.
@@ -222,17 +283,9 @@ impl Coverage {
         sum.clock_jumps += c.clock_jumps;
     }
 
-    /// Adds another run.
-    pub fn add(&mut self, other: &Coverage) {
-        for (sum, more) in self.marks.iter_mut().zip(&other.marks) {
-            *sum += more;
-        }
-        self.add_core(&other.core);
-    }
-
     /// Every line of the table, and whether a zero there is a hole.
     #[must_use]
-    pub fn table(&self) -> Vec<(&'static str, u64, bool)> {
+    pub fn table(&self) -> Table {
         let c = &self.core;
         // Messages between replicas of one version are never malformed.
         let core = [
@@ -257,7 +310,6 @@ impl Coverage {
             ("core: log reads", c.log_reads, true),
             ("core: clock jumps", c.clock_jumps, true),
         ];
-        let marks = Mark::WORDS.iter().zip(&self.marks).map(|(words, count)| (*words, *count, true));
-        marks.chain(core).collect()
+        Table(self.marks.lines().chain(core).collect())
     }
 }

@@ -248,55 +248,79 @@ impl Event {
 }
 
 #[derive(Debug)]
-struct Due {
+struct Due<E> {
     at: u64,
     sequence: u64,
-    event: Event,
+    event: E,
 }
 
-impl PartialEq for Due {
+impl<E> PartialEq for Due<E> {
     fn eq(&self, other: &Self) -> bool {
         self.sequence == other.sequence
     }
 }
 
-impl Eq for Due {}
+impl<E> Eq for Due<E> {}
 
-impl PartialOrd for Due {
+impl<E> PartialOrd for Due<E> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Due {
+impl<E> Ord for Due<E> {
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.sequence).cmp(&(self.at, self.sequence))
     }
 }
 
 /// The queue.
-#[derive(Debug, Default)]
-pub struct Queue {
-    heap: BinaryHeap<Due>,
+#[derive(Debug)]
+pub struct Queue<E> {
+    heap: BinaryHeap<Due<E>>,
     sequence: u64,
 }
 
-impl Queue {
+impl<E> Default for Queue<E> {
+    fn default() -> Self {
+        Self { heap: BinaryHeap::new(), sequence: 0 }
+    }
+}
+
+impl<E> Queue<E> {
     /// Adds an event at real time `at`.
-    pub fn push(&mut self, at: u64, event: Event) {
+    pub fn push(&mut self, at: u64, event: E) {
         self.sequence += 1;
         self.heap.push(Due { at, sequence: self.sequence, event });
     }
 
     /// The next event and its time.
-    pub fn pop(&mut self) -> Option<(u64, Event)> {
+    pub fn pop(&mut self) -> Option<(u64, E)> {
         self.heap.pop().map(|due| (due.at, due.event))
+    }
+
+    /// Everything happens later by so much, in the same order.
+    pub fn put_off(&mut self, by: u64) {
+        let later = self.heap.drain().map(|due| Due { at: due.at + by, ..due });
+        self.heap = later.collect();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_put_off_keeps_its_order() {
+        let mut queue = Queue::default();
+        for (at, what) in [(5, 'b'), (3, 'a'), (5, 'c')] {
+            queue.push(at, what);
+        }
+        queue.put_off(10);
+        queue.push(14, 'x');
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(order, [(13, 'a'), (14, 'x'), (15, 'b'), (15, 'c')]);
+    }
 
     #[test]
     fn events_come_by_time_and_then_in_order() {

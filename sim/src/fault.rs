@@ -64,6 +64,38 @@ pub enum Shape {
     Pair,
 }
 
+impl Shape {
+    /// Which of `all` hosts do not hear which, from and to. `hosts` are those that it is about.
+    #[must_use]
+    pub fn cuts(self, all: usize, hosts: &[usize], pick: u32) -> Vec<(usize, usize)> {
+        if hosts.len() < 2 {
+            return Vec::new();
+        }
+        let one = hosts[pick as usize % hosts.len()];
+        let other = hosts[(pick as usize / hosts.len()) % hosts.len()];
+        let bit = |h: usize| pick >> (8 + h % 24) & 1 == 1;
+        let both = |a: bool, b: bool| a != b;
+        let cut = |from: usize, to: usize| match self {
+            Shape::Symmetric => both(bit(from), bit(to)),
+            Shape::OneWay => bit(from) && !bit(to),
+            Shape::Isolate => both(from == one, to == one),
+            Shape::IsolateOneWay => {
+                if bit(one) {
+                    from == one
+                } else {
+                    to == one
+                }
+            }
+            Shape::Bridge => from != one && to != one && both(bit(from), bit(to)),
+            Shape::Pair => (from, to) == (one, other) || (to, from) == (one, other),
+        };
+        (0..all)
+            .flat_map(|from| (0..all).map(move |to| (from, to)))
+            .filter(|(from, to)| from != to && cut(*from, *to))
+            .collect()
+    }
+}
+
 /// What the operator is made to do beside repairs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum MemberOp {
@@ -214,6 +246,32 @@ pub enum FaultKind {
         /// Of which group, and whom.
         pick: u32,
     },
+    /// Of whole nodes: a disk takes many times longer.
+    SlowDisk {
+        /// The victim.
+        pick: u32,
+        /// Length.
+        length: u64,
+    },
+    /// Of whole nodes: hosts report little free space.
+    ShortOfSpace {
+        /// By host.
+        mask: u32,
+        /// Length.
+        length: u64,
+    },
+    /// Of whole nodes: the data come back older than the log next to them, or not at all.
+    DataLost {
+        /// The victim.
+        pick: u32,
+        /// From the copy to the restart with it.
+        age: u64,
+    },
+    /// Of whole nodes: everything sleeps, and clocks go on.
+    Suspend {
+        /// Length.
+        length: u64,
+    },
 }
 
 /// A fault and its time.
@@ -227,7 +285,7 @@ pub struct Fault {
 
 /// The kinds as drawn; a seed leaves some out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Family {
+pub enum Family {
     Crash,
     CrashMany,
     Pause,
@@ -245,9 +303,14 @@ enum Family {
     Transfer,
     Campaign,
     Member,
+    SlowDisk,
+    ShortOfSpace,
+    DataLost,
+    Suspend,
 }
 
-const FAMILIES: [(Family, u64); 17] = [
+/// What happens to groups of cores, and how often in relation to the others.
+pub const OF_GROUPS: [(Family, u64); 17] = [
     (Family::Crash, 8),
     (Family::CrashMany, 2),
     (Family::Pause, 3),
@@ -267,11 +330,41 @@ const FAMILIES: [(Family, u64); 17] = [
     (Family::Member, 6),
 ];
 
-/// Draws `count` faults between `from` and `to`; `election` is the scale of all lengths.
+/// What happens to whole nodes.
+pub const OF_NODES: [(Family, u64); 20] = [
+    (Family::Crash, 8),
+    (Family::CrashMany, 3),
+    (Family::Pause, 3),
+    (Family::Partition, 6),
+    (Family::Storm, 2),
+    (Family::LaneStall, 1),
+    (Family::Fade, 3),
+    (Family::DiskStall, 2),
+    (Family::FsyncError, 2),
+    (Family::BitFlip, 2),
+    (Family::Wipe, 2),
+    (Family::Rollback, 2),
+    (Family::Drift, 1),
+    (Family::WallJump, 3),
+    (Family::Transfer, 4),
+    (Family::Member, 5),
+    (Family::SlowDisk, 2),
+    (Family::ShortOfSpace, 1),
+    (Family::DataLost, 1),
+    (Family::Suspend, 2),
+];
+
+/// Draws `count` faults of `families` between `from` and `to`; `election` is the scale of all lengths.
 #[must_use]
-pub fn schedule(rng: &mut Rng, count: usize, from: u64, to: u64, election: u64) -> Vec<Fault> {
+pub fn schedule(
+    rng: &mut Rng,
+    families: &[(Family, u64)],
+    count: usize,
+    (from, to): (u64, u64),
+    election: u64,
+) -> Vec<Fault> {
     let mut weights: Vec<(Family, u64)> = Vec::new();
-    for (family, weight) in FAMILIES {
+    for (family, weight) in families.iter().copied() {
         if rng.per_mille(650) {
             weights.push((family, weight * rng.range(1, 3)));
         }
@@ -349,6 +442,10 @@ fn draw(rng: &mut Rng, family: Family, election: u64) -> FaultKind {
         Family::Transfer => FaultKind::Transfer { pick },
         Family::Campaign => FaultKind::Campaign { pick },
         Family::Member => FaultKind::Member { op: member_op(rng), pick },
+        Family::SlowDisk => FaultKind::SlowDisk { pick, length: length * 2 },
+        Family::ShortOfSpace => FaultKind::ShortOfSpace { mask: rng.next() as u32, length },
+        Family::DataLost => FaultKind::DataLost { pick, age: rng.range(election / 4, election * 6) },
+        Family::Suspend => FaultKind::Suspend { length: rng.range(58_000, 140_000) * 1_000_000 },
     }
 }
 
@@ -381,11 +478,12 @@ mod tests {
     fn a_schedule_is_sorted_and_every_family_is_drawn() {
         let mut drawn = std::collections::BTreeSet::new();
         for seed in 0..200 {
-            let faults = schedule(&mut Rng::new(seed, 9), 20, 5, 5_000, 100_000);
+            let families = if seed % 2 == 0 { &OF_GROUPS[..] } else { &OF_NODES };
+            let faults = schedule(&mut Rng::new(seed, 9), families, 20, (5, 5_000), 100_000);
             assert_eq!(faults.len(), 20);
             assert!(faults.is_sorted_by_key(|f| f.at));
             drawn.extend(faults.iter().map(|f| format!("{:?}", f.kind).split(' ').next().map(str::to_owned)));
         }
-        assert_eq!(drawn.len(), FAMILIES.len());
+        assert_eq!(drawn.len(), OF_GROUPS.len() + 4);
     }
 }

@@ -141,7 +141,11 @@ impl World {
             | FaultKind::Partition { .. }
             | FaultKind::Storm { .. }
             | FaultKind::Transfer { .. }
-            | FaultKind::Member { .. } => {}
+            | FaultKind::Member { .. }
+            | FaultKind::SlowDisk { .. }
+            | FaultKind::ShortOfSpace { .. }
+            | FaultKind::DataLost { .. }
+            | FaultKind::Suspend { .. } => {}
         }
         Ok(true)
     }
@@ -206,32 +210,7 @@ impl World {
     // ---- partitions and weather ---------------------------------------------------------------------
 
     fn partition(&mut self, shape: Shape, pick: u32, length: u64) -> bool {
-        let hosts = self.victims();
-        if hosts.len() < 2 {
-            return false;
-        }
-        let one = hosts[pick as usize % hosts.len()];
-        let other = hosts[(pick as usize / hosts.len()) % hosts.len()];
-        let bit = |h: usize| pick >> (8 + h % 24) & 1 == 1;
-        let both = |a: bool, b: bool| a != b;
-        let cut = |from: usize, to: usize| match shape {
-            Shape::Symmetric => both(bit(from), bit(to)),
-            Shape::OneWay => bit(from) && !bit(to),
-            Shape::Isolate => both(from == one, to == one),
-            Shape::IsolateOneWay => {
-                if bit(one) {
-                    from == one
-                } else {
-                    to == one
-                }
-            }
-            Shape::Bridge => from != one && to != one && both(bit(from), bit(to)),
-            Shape::Pair => (from, to) == (one, other) || (to, from) == (one, other),
-        };
-        let pairs: Vec<(usize, usize)> = (0..self.hosts.len())
-            .flat_map(|from| (0..self.hosts.len()).map(move |to| (from, to)))
-            .filter(|(from, to)| from != to && cut(*from, *to))
-            .collect();
+        let pairs = shape.cuts(self.hosts.len(), &self.victims(), pick);
         if pairs.is_empty() {
             return false;
         }

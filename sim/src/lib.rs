@@ -10,6 +10,7 @@
 //!   inject    faults; heal: their end, after which everything must recover
 //!   monitor   rules checked after every event
 //!   run       one seed from plan to verdict; shrink: fewer faults that still fail
+//!   nodes     the same for whole nodes
 //! ```
 
 mod apply;
@@ -27,6 +28,7 @@ mod inject;
 mod machine;
 pub mod monitor;
 mod network;
+pub mod nodes;
 mod operator;
 pub mod plan;
 mod process;

@@ -5,6 +5,8 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sim::nodes::Nodes;
+use sim::run::Groups;
 
 /// The deterministic simulator of KvCluster.
 #[derive(Parser)]
@@ -24,15 +26,31 @@ enum Command {
     Canaries(cli::canaries::Arguments),
     /// Visit every state of small groups.
     Explore,
+    /// The same for whole nodes: `run`, `replay` and `canaries`.
+    #[command(subcommand, arg_required_else_help = true)]
+    Store(StoreCommand),
+}
+
+#[derive(Subcommand)]
+enum StoreCommand {
+    /// Run many seeds of whole nodes; a failing one prints the command that replays it.
+    Run(cli::run::Arguments),
+    /// Run one seed of whole nodes again and print everything that happens.
+    Replay(cli::replay::Arguments),
+    /// Plant each known bug of the store and count the seeds until it is found.
+    Canaries(cli::canaries::Arguments),
 }
 
 fn main() -> ExitCode {
     sim::run::catch_panics();
     let passed = match Arguments::parse().command {
-        Command::Run(arguments) => cli::run::run(&arguments),
-        Command::Replay(arguments) => cli::replay::replay(&arguments),
-        Command::Canaries(arguments) => cli::canaries::canaries(&arguments),
+        Command::Run(arguments) => cli::run::run::<Groups>(&arguments),
+        Command::Replay(arguments) => cli::replay::replay::<Groups>(&arguments),
+        Command::Canaries(arguments) => cli::canaries::canaries::<Groups>(&arguments),
         Command::Explore => cli::explore::explore(),
+        Command::Store(StoreCommand::Run(arguments)) => cli::run::run::<Nodes>(&arguments),
+        Command::Store(StoreCommand::Replay(arguments)) => cli::replay::replay::<Nodes>(&arguments),
+        Command::Store(StoreCommand::Canaries(arguments)) => cli::canaries::canaries::<Nodes>(&arguments),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

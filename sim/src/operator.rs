@@ -11,6 +11,7 @@ use crate::disk::Disk;
 use crate::event::Event;
 use crate::fault::MemberOp;
 use crate::host::Condition;
+use crate::rng::Rng;
 use crate::world::{Violation, World, random_disk};
 
 /// A call that was accepted and has not ended.
@@ -77,6 +78,41 @@ impl Group {
     pub fn is_busy(&self) -> bool {
         self.call.is_some()
     }
+}
+
+/// A step towards the size that a group should have.
+pub(crate) enum Step {
+    /// This change.
+    Change(Change),
+    /// One more learner.
+    Grow,
+}
+
+/// What a leader of `status` should be asked for, so that its group gets `wanted` voters and learners.
+pub(crate) fn towards(status: &Status, wanted: (usize, usize), rng: &mut Rng) -> Option<Step> {
+    let configuration = &status.configuration;
+    let voters: Vec<NodeId> = configuration.voters().collect();
+    let learners: Vec<NodeId> =
+        configuration.members.keys().copied().filter(|n| !configuration.is_voter(*n)).collect();
+    let (want_voters, want_learners) = wanted;
+    if voters.len() < want_voters && !learners.is_empty() {
+        let ready = status.followers.iter().find(|f| f.caught_up && learners.contains(&f.node));
+        let hasty = rng.per_mille(50).then(|| learners[0]);
+        let node = ready.map(|f| f.node).or(hasty)?;
+        return Some(Step::Change(Change::Promote { node }));
+    }
+    if voters.len() + learners.len() < want_voters + want_learners {
+        return Some(Step::Grow);
+    }
+    if voters.len() > want_voters {
+        let node = voters[rng.index(voters.len())];
+        let demote = rng.coin() && learners.len() < want_learners;
+        return Some(Step::Change(if demote { Change::Demote { node } } else { Change::Remove { node } }));
+    }
+    if learners.len() > want_learners {
+        return learners.first().map(|node| Step::Change(Change::Remove { node: *node }));
+    }
+    None
 }
 
 impl World {
@@ -256,28 +292,10 @@ impl World {
     }
 
     fn towards_size(&mut self, group: usize, status: &Status) -> Option<Change> {
-        let configuration = &status.configuration;
-        let voters: Vec<NodeId> = configuration.voters().collect();
-        let learners: Vec<NodeId> =
-            configuration.members.keys().copied().filter(|n| !configuration.is_voter(*n)).collect();
-        let (want_voters, want_learners) = (self.groups[group].voters, self.groups[group].learners);
-        if voters.len() < want_voters && !learners.is_empty() {
-            let ready = status.followers.iter().find(|f| f.caught_up && learners.contains(&f.node));
-            let hasty = self.rng.operator.per_mille(50).then(|| learners[0]);
-            return ready.map(|f| f.node).or(hasty).map(|node| Change::Promote { node });
+        match towards(status, self.groups[group].wanted(), &mut self.rng.operator)? {
+            Step::Change(change) => Some(change),
+            Step::Grow => self.grow(group, &status.configuration),
         }
-        if voters.len() + learners.len() < want_voters + want_learners {
-            return self.grow(group, configuration);
-        }
-        if voters.len() > want_voters {
-            let node = voters[self.rng.operator.index(voters.len())];
-            let demote = self.rng.operator.coin() && learners.len() < want_learners;
-            return Some(if demote { Change::Demote { node } } else { Change::Remove { node } });
-        }
-        if learners.len() > want_learners {
-            return learners.first().map(|node| Change::Remove { node: *node });
-        }
-        None
     }
 
     /// The next step of adding a learner on a spare host.

@@ -87,7 +87,7 @@ impl Plan {
             straggle: rng.pick(&[0, 0, 1, 5, 20]),
         };
         let count = rng.range(9, 26) as usize;
-        let faults = fault::schedule(rng, count, election * 2, end, election);
+        let faults = fault::schedule(rng, &fault::OF_GROUPS, count, (election * 2, end), election);
         Plan {
             groups,
             voters,
@@ -117,7 +117,8 @@ impl Plan {
     }
 }
 
-fn settings(rng: &mut Rng, election: u64) -> Settings {
+/// Settings of a core, with tiny limits more often than not.
+pub(crate) fn settings(rng: &mut Rng, election: u64) -> Settings {
     let heartbeat = election / rng.range(3, 10);
     let promise = rng.pick(&[election, election, election * 2 / 3]);
     let entry_bytes = rng.pick(&[200, 400, 1 << 20]);

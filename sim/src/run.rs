@@ -1,11 +1,13 @@
 //! One seed, from its plan to the verdict.
 
 use std::cell::{Cell, RefCell};
+use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use raft::canary::Canary;
 
-use crate::coverage::Coverage;
+use crate::coverage::Table;
+use crate::fault::Fault;
 use crate::history;
 use crate::plan::Plan;
 use crate::trace::Trace;
@@ -14,34 +16,63 @@ use crate::world::{Violation, World};
 /// Steps that the linearizability checker may take for one run. More counts as a failure.
 const CHECKER_STEPS: u64 = 20_000_000;
 
+/// What is simulated.
+pub trait Simulation: 'static {
+    /// The bugs that can be planted.
+    type Canary: Copy + PartialEq + Debug + Send + Sync + 'static;
+
+    /// Before the subcommands of `sim`.
+    const COMMAND: &str;
+    /// What a seed must do on average: operations checked, and faults.
+    const LEAST: (u64, u64);
+    /// In so many seeds every planted bug must be found.
+    const MOST_SEEDS: u64;
+
+    /// All bugs that can be planted, with their names on the command line.
+    fn canaries() -> Vec<(&'static str, Self::Canary)>;
+
+    /// The schedule that a seed draws.
+    fn faults(seed: u64) -> Vec<Fault>;
+
+    /// Runs a job. Depends on nothing but the job; a panic inside counts as a violation.
+    fn run(job: &Job<Self>) -> Report;
+}
+
 /// What to run.
-#[derive(Clone, Debug)]
-pub struct Job {
+#[derive(Debug)]
+pub struct Job<S: Simulation + ?Sized> {
     /// Everything is drawn from it.
     pub seed: u64,
     /// A bug to plant.
-    pub canary: Option<Canary>,
+    pub canary: Option<S::Canary>,
     /// Only these faults of the schedule, by number.
     pub only: Option<Vec<usize>>,
     /// Keep the trace as text.
     pub keep_text: bool,
 }
 
-impl Job {
+impl<S: Simulation + ?Sized> Clone for Job<S> {
+    fn clone(&self) -> Self {
+        let Self { seed, canary, only, keep_text } = self;
+        Self { seed: *seed, canary: *canary, only: only.clone(), keep_text: *keep_text }
+    }
+}
+
+impl<S: Simulation + ?Sized> Job<S> {
     /// The whole of `seed`.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         Self { seed, canary: None, only: None, keep_text: false }
     }
 
-    /// The plan, with the faults that are left.
+    /// The faults that are left of the schedule.
     #[must_use]
-    pub fn plan(&self) -> Plan {
-        let mut plan = Plan::draw(self.seed);
-        if let Some(only) = &self.only {
-            plan.faults = only.iter().filter_map(|number| plan.faults.get(*number).copied()).collect();
+    pub fn faults(&self) -> Vec<Fault> {
+        let all = S::faults(self.seed);
+        match &self.only {
+            Some(only) => only.iter().filter_map(|number| all.get(*number).copied()).collect(),
+            None => all,
         }
-        plan
     }
 }
 
@@ -61,26 +92,45 @@ pub struct Report {
     /// Faults that found a victim.
     pub injected: u64,
     /// What was reached.
-    pub coverage: Coverage,
+    pub coverage: Table,
     /// Over everything that happened.
     pub hash: u64,
     /// All that happened, if it was kept.
     pub text: Option<String>,
 }
 
-/// Runs a job. Depends on nothing but the job; a panic inside counts as a violation.
-#[must_use]
-pub fn run(job: &Job) -> Report {
-    let mut report = Report::default();
-    let made = guarded(|| World::new(job.plan(), job.seed, job.canary, Trace::new(job.keep_text)));
-    match made {
-        Ok(mut world) => {
-            report.violation = guarded(|| world.run().and_then(|()| check_history(&world))).err();
-            world.report(&mut report);
-        }
-        Err(violation) => report.violation = Some(violation),
+/// Groups of consensus cores on simulated hosts.
+#[derive(Debug)]
+pub struct Groups;
+
+impl Simulation for Groups {
+    type Canary = Canary;
+
+    const COMMAND: &str = "";
+    const LEAST: (u64, u64) = (300, 10);
+    const MOST_SEEDS: u64 = 3_000;
+
+    fn canaries() -> Vec<(&'static str, Canary)> {
+        Canary::ALL.iter().map(|canary| (canary.name(), *canary)).collect()
     }
-    report
+
+    fn faults(seed: u64) -> Vec<Fault> {
+        Plan::draw(seed).faults
+    }
+
+    fn run(job: &Job<Self>) -> Report {
+        let mut report = Report::default();
+        let plan = Plan { faults: job.faults(), ..Plan::draw(job.seed) };
+        let made = guarded(|| World::new(plan, job.seed, job.canary, Trace::new(job.keep_text)));
+        match made {
+            Ok(mut world) => {
+                report.violation = guarded(|| world.run().and_then(|()| check_history(&world))).err();
+                world.report(&mut report);
+            }
+            Err(violation) => report.violation = Some(violation),
+        }
+        report
+    }
 }
 
 thread_local! {
@@ -103,7 +153,7 @@ pub fn catch_panics() {
 }
 
 /// What `act` gives, or its panic as a violation.
-fn guarded<T>(act: impl FnOnce() -> Result<T, Violation>) -> Result<T, Violation> {
+pub(crate) fn guarded<T>(act: impl FnOnce() -> Result<T, Violation>) -> Result<T, Violation> {
     GUARDED.set(true);
     let ended = catch_unwind(AssertUnwindSafe(act));
     GUARDED.set(false);

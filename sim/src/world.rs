@@ -63,13 +63,28 @@ pub(crate) struct Streams {
     pub identity: Rng,
 }
 
+impl Streams {
+    pub(crate) fn new(seed: u64) -> Self {
+        let stream = |number| Rng::new(seed, number);
+        Self {
+            net: stream(1),
+            disk: stream(2),
+            shell: stream(3),
+            client: stream(4),
+            operator: stream(5),
+            fault: stream(6),
+            identity: stream(7),
+        }
+    }
+}
+
 /// Everything.
 #[derive(Debug)]
 pub struct World {
     pub(crate) plan: Plan,
     pub(crate) canary: Option<Canary>,
     pub(crate) now: u64,
-    pub(crate) queue: Queue,
+    pub(crate) queue: Queue<Event>,
     pub(crate) trace: Trace,
     pub(crate) rng: Streams,
     pub(crate) net: Network,
@@ -97,16 +112,7 @@ impl World {
     /// # Errors
     /// A rule that does not even hold at the start.
     pub fn new(plan: Plan, seed: u64, canary: Option<Canary>, trace: Trace) -> Result<World, Violation> {
-        let stream = |number| Rng::new(seed, number);
-        let mut rng = Streams {
-            net: stream(1),
-            disk: stream(2),
-            shell: stream(3),
-            client: stream(4),
-            operator: stream(5),
-            fault: stream(6),
-            identity: stream(7),
-        };
+        let mut rng = Streams::new(seed);
         let hosts = (0..plan.hosts)
             .map(|_| {
                 let clock = Clock::new(0, rng.fault.range(1, 1 << 40), fault::drift(&mut rng.fault));
@@ -210,7 +216,7 @@ impl World {
         }
         (report.events, report.simulated) = (self.events, self.now);
         (report.operations, report.checked, report.injected) = (self.operations, self.checked, self.injected);
-        report.coverage = self.coverage;
+        report.coverage = self.coverage.table();
         report.hash = self.trace.hash();
         report.text = self.trace.into_text();
     }

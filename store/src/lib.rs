@@ -12,9 +12,11 @@
 //!   replica      one range on one node: the core, the range, the clients that wait
 //!   store        all ranges of a node: envelopes and requests in, one log batch and envelopes and answers out
 //!   memory       all three as models, whose crash drops what was not synced
+//!   canary       planted bugs, for the simulator to catch
 //!   conformance  what every implementation of them must pass
 //! ```
 
+pub mod canary;
 pub mod carrier;
 pub mod conformance;
 pub mod directory;

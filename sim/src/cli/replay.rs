@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use sim::run::{Job, run};
+use sim::run::{Job, Simulation};
 
-use super::{canary_called, canary_names};
+use super::canary_asked;
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The seed.
     seed: u64,
     /// Plant this bug.
-    #[arg(long, value_name = "NAME", value_parser = canary_names())]
+    #[arg(long, value_name = "NAME")]
     canary: Option<String>,
     /// Only these faults of its schedule, by number, or "none".
     #[arg(long, value_name = "NUMBERS")]
@@ -22,7 +22,7 @@ pub struct Arguments {
 }
 
 /// True if the seed passes.
-pub fn replay(arguments: &Arguments) -> bool {
+pub fn replay<S: Simulation>(arguments: &Arguments) -> bool {
     let only = match arguments.faults.as_deref() {
         None => None,
         Some("none") => Some(Vec::new()),
@@ -34,9 +34,9 @@ pub fn replay(arguments: &Arguments) -> bool {
             }
         },
     };
-    let canary = arguments.canary.as_deref().and_then(canary_called);
-    let job = Job { seed: arguments.seed, canary, only, keep_text: !arguments.quiet };
-    let report = run(&job);
+    let Some(canary) = canary_asked::<S>(arguments.canary.as_deref()) else { return false };
+    let job = Job::<S> { seed: arguments.seed, canary, only, keep_text: !arguments.quiet };
+    let report = S::run(&job);
     let mut end = String::new();
     let _ = writeln!(
         end,

@@ -2,8 +2,8 @@
 
 use std::sync::Mutex;
 
-use sim::coverage::Coverage;
-use sim::run::{Job, Report, run as run_job};
+use sim::coverage::Table;
+use sim::run::{Job, Report, Simulation};
 use sim::shrink::shrink;
 
 use super::pool::{for_all, now};
@@ -11,9 +11,6 @@ use super::replay_command;
 
 /// Seeds from here on must reach every rare path between them.
 const ENOUGH_FOR_COVERAGE: usize = 1_000;
-/// On average, in each seed.
-const LEAST_OPERATIONS: u64 = 300;
-const LEAST_FAULTS: u64 = 10;
 /// One seed in so many is run twice, to compare the traces.
 const TWICE: u64 = 50;
 
@@ -49,19 +46,19 @@ struct Totals {
     operations: u64,
     checked: u64,
     injected: u64,
-    coverage: Coverage,
+    coverage: Table,
     failed: Vec<(u64, Report)>,
 }
 
 impl Totals {
-    fn add(&mut self, seed: u64, report: Report) {
+    fn add(&mut self, seed: u64, mut report: Report) {
         self.seeds += 1;
         self.events += report.events;
         self.simulated += report.simulated;
         self.operations += report.operations;
         self.checked += report.checked;
         self.injected += report.injected;
-        self.coverage.add(&report.coverage);
+        self.coverage.add(std::mem::take(&mut report.coverage));
         if report.violation.is_some() {
             self.failed.push((seed, report));
         }
@@ -69,12 +66,12 @@ impl Totals {
 }
 
 /// True if every seed passes, and all together reach everything that they should.
-pub fn run(arguments: &Arguments) -> bool {
+pub fn run<S: Simulation>(arguments: &Arguments) -> bool {
     let began = now();
     let totals = Mutex::new(Totals::default());
     for_all("seeds", arguments.seeds, arguments.jobs, |number| {
         let seed = arguments.first_seed + number as u64;
-        let report = run_checked(seed);
+        let report = run_checked::<S>(seed);
         let passed = report.violation.is_none();
         if let Ok(mut totals) = totals.lock() {
             totals.add(seed, report);
@@ -83,10 +80,11 @@ pub fn run(arguments: &Arguments) -> bool {
     });
     let mut totals = totals.into_inner().unwrap_or_default();
     totals.failed.sort_by_key(|(seed, _)| *seed);
-    let holes = print_coverage(&totals.coverage);
+    print_coverage(&totals.coverage);
+    let holes = totals.coverage.holes();
     print_totals(&totals, began.elapsed().as_secs_f64());
     if !totals.failed.is_empty() {
-        explain(&totals.failed);
+        explain::<S>(&totals.failed);
         return false;
     }
     if arguments.seeds < ENOUGH_FOR_COVERAGE {
@@ -95,21 +93,19 @@ pub fn run(arguments: &Arguments) -> bool {
     if holes > 0 {
         println!("\n{holes} lines of the table are zero: these faults or paths are not tested any more");
     }
-    let idle =
-        totals.checked < totals.seeds * LEAST_OPERATIONS || totals.injected < totals.seeds * LEAST_FAULTS;
+    let (operations, faults) = S::LEAST;
+    let idle = totals.checked < totals.seeds * operations || totals.injected < totals.seeds * faults;
     if idle {
-        println!(
-            "\na seed must have {LEAST_OPERATIONS} operations checked and {LEAST_FAULTS} faults on average"
-        );
+        println!("\na seed must have {operations} operations checked and {faults} faults on average");
     }
     holes == 0 && !idle
 }
 
 /// Runs a seed; some twice, and then both traces must be the same.
-fn run_checked(seed: u64) -> Report {
-    let mut report = run_job(&Job::of(seed));
+fn run_checked<S: Simulation>(seed: u64) -> Report {
+    let mut report = S::run(&Job::of(seed));
     if seed.is_multiple_of(TWICE) && report.violation.is_none() {
-        let again = run_job(&Job::of(seed));
+        let again = S::run(&Job::of(seed));
         if again.hash != report.hash {
             let detail = format!("trace {:016x}, then {:016x}", report.hash, again.hash);
             report.violation = Some(sim::Violation::new("two runs of a seed are equal", detail));
@@ -145,17 +141,14 @@ fn print_totals(totals: &Totals, seconds: f64) {
     println!("violations                   {:>12}", totals.failed.len());
 }
 
-/// Prints the table; gives how many lines are zero that must not be.
-fn print_coverage(coverage: &Coverage) -> usize {
+fn print_coverage(coverage: &Table) {
     println!("\n{:<60} {:>12}", "faults injected and paths reached", "times");
-    let table = coverage.table();
-    for (what, count, required) in &table {
+    for (what, count, required) in &coverage.0 {
         println!("{what:<60} {count:>12}{}", if *required && *count == 0 { "   <- never" } else { "" });
     }
-    table.iter().filter(|(_, count, required)| *required && *count == 0).count()
 }
 
-fn explain(failed: &[(u64, Report)]) {
+fn explain<S: Simulation>(failed: &[(u64, Report)]) {
     for (seed, report) in failed.iter().skip(1) {
         if let Some(violation) = &report.violation {
             let first_line = violation.detail.lines().next().unwrap_or_default();
@@ -165,12 +158,12 @@ fn explain(failed: &[(u64, Report)]) {
     let Some((seed, report)) = failed.first() else { return };
     let Some(violation) = &report.violation else { return };
     println!("\nseed {seed} violates: {}\n{}", violation.invariant, violation.detail);
-    println!("\nreplay it:   {}", replay_command(&Job::of(*seed)));
+    println!("\nreplay it:   {}", replay_command(&Job::<S>::of(*seed)));
     println!("shrinking its schedule of faults ...");
-    let small = shrink(&Job::of(*seed));
-    let (few, all) = (small.plan().faults.len(), Job::of(*seed).plan().faults.len());
+    let small = shrink(&Job::<S>::of(*seed));
+    let (few, all) = (small.faults().len(), S::faults(*seed).len());
     println!("{few} of {all} faults are enough:");
-    for fault in small.plan().faults {
+    for fault in small.faults() {
         println!("  at {} ms {:?}", fault.at / 1_000_000, fault.kind);
     }
     println!("replay that: {}", replay_command(&small));

@@ -21,7 +21,7 @@ struct Shared {
     faults: Faults,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct File {
     content: Vec<u8>,
     /// So much of it is durable; none if not even its name is.
@@ -56,6 +56,18 @@ impl MemoryDirectory {
             file.synced = Some(kept);
             true
         });
+    }
+
+    /// Another folder that holds what is durable in this one.
+    #[must_use]
+    pub fn durable_copy(&self) -> Self {
+        let shared = lock(&self.shared);
+        let files = shared.files.iter().filter_map(|(name, file)| {
+            let synced = file.synced?;
+            Some((name.clone(), File { content: file.content[..synced].to_vec(), synced: Some(synced) }))
+        });
+        let copy = Shared { files: files.collect(), ..Shared::default() };
+        Self { shared: Arc::new(Mutex::new(copy)) }
     }
 
     /// Lets the call that changes the folder after `calls` more fail, and all after it.

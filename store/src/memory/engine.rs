@@ -40,6 +40,14 @@ impl MemoryEngine {
         lock(&self.shared).flush_oldest(batches);
     }
 
+    /// Another engine that holds what is durable in this one.
+    #[must_use]
+    pub fn durable_copy(&self) -> Self {
+        let persisted = lock(&self.shared).persisted.clone();
+        let shared = Shared { current: persisted.clone(), persisted, ..Shared::default() };
+        Self { shared: Arc::new(Mutex::new(shared)) }
+    }
+
     /// The process or the machine stops: the newest batches that are not durable are gone.
     pub fn crash(&self, choose: Choose<'_>) {
         let mut shared = lock(&self.shared);

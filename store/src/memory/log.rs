@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use raft::{Entry, HardState, LogIndex, LogWrite, RangeId, ReplicaId, SnapshotMeta};
+use raft::{Entry, HardState, LogIndex, LogWrite, Payload, RangeId, ReplicaId, SnapshotMeta};
 
 use super::{Choose, DiskFault, Faults, lock};
 use crate::log_store::{
@@ -35,14 +35,14 @@ struct Shared {
 }
 
 /// What is durable.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Disk {
     identity: Option<DiskIdentity>,
     boot: u64,
     logs: BTreeMap<RangeId, Log>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Log {
     replica: ReplicaId,
     hard_state: HardState,
@@ -100,6 +100,14 @@ impl MemoryLogStore {
         torn
     }
 
+    /// Another disk that holds what is durable on this one.
+    #[must_use]
+    pub fn durable_copy(&self) -> Self {
+        let disk = lock(&self.shared).disk.clone();
+        let shared = Shared { shape: disk.shape(), disk, ..Shared::default() };
+        Self { shared: Arc::new(Mutex::new(shared)) }
+    }
+
     /// Lets the sync after `calls` more fail, and all after it.
     pub fn fail_after(&self, calls: usize, fault: DiskFault) {
         lock(&self.shared).faults.armed = Some((calls, fault));
@@ -110,6 +118,20 @@ impl MemoryLogStore {
         let mut shared = lock(&self.shared);
         let log = shared.disk.logs.get_mut(&range).filter(|log| log.entries.contains_key(&index));
         log.is_some_and(|log| log.damaged.insert(index))
+    }
+
+    /// A bit of the command of an entry flips before the checksum of the log was made: only the command's own one
+    /// tells. Says whether there is a command.
+    pub fn flip_bit(&self, range: RangeId, index: LogIndex, bit: usize) -> bool {
+        let mut shared = lock(&self.shared);
+        let entry = shared.disk.logs.get_mut(&range).and_then(|log| log.entries.get_mut(&index));
+        let Some(Payload::Command(command)) = entry.map(|entry| &mut entry.payload) else { return false };
+        let mut bytes = command.to_vec();
+        let at = bit / 8 % bytes.len().max(1);
+        let Some(byte) = bytes.get_mut(at) else { return false };
+        *byte ^= 1 << (bit % 8);
+        *command = bytes.into();
+        true
     }
 
     /// An entry is gone, as with a file of the log that was lost. Says whether it was there.

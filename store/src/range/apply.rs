@@ -4,6 +4,7 @@ use raft::{Entry, LogIndex, LogPosition, Payload};
 use thiserror::Error;
 
 use super::state::{Hold, RangeState, Session, codec};
+use crate::canary::{Canary, planted};
 use crate::effects::{Body, ClusterVersion, DecodeError, Effects, Record, decode};
 use crate::engine::Batch;
 use crate::key::{Local, encode_value, local, version};
@@ -124,7 +125,7 @@ impl RangeState {
         if effects.epoch != self.descriptor.epoch {
             return Err(ApplyFault::WrongEpoch { found: effects.epoch, epoch: self.descriptor.epoch });
         }
-        if timestamp <= self.applied.timestamp {
+        if timestamp <= self.applied.timestamp && !planted(Canary::TimestampsGoBack) {
             let applied = self.applied.timestamp;
             return Err(ApplyFault::TimestampBack { found: timestamp, applied });
         }
@@ -167,6 +168,9 @@ impl RangeState {
         batch: &mut Batch,
     ) -> Result<(), ApplyFault> {
         let Record { session: id, number, acknowledged_below } = *record;
+        if planted(Canary::ExpiredSessionExecutes) && !self.sessions.contains_key(&id) {
+            self.open_session(id, batch);
+        }
         let session = self.sessions.get_mut(&id).ok_or(ApplyFault::NoSession { session: id })?;
         session.last_active = timestamp;
         if acknowledged_below > session.acknowledged_below {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use raft::{LogIndex, LogPosition, Term};
 
 use super::state::{Hold, RangeState};
+use crate::canary::{Canary, planted};
 use crate::effects::{Body, Effects};
 use crate::request::WriteOutcome;
 use crate::timestamp::Timestamp;
@@ -56,14 +57,19 @@ impl Overlay {
     #[must_use]
     pub fn begin(term: Term, state: &RangeState) -> Option<Self> {
         let applied = state.applied();
-        (applied.position.term == term).then(|| Self {
+        (applied.position.term == term || planted(Canary::EvaluatesBeforeNoop)).then(|| Self {
             term,
             last: applied.position.index,
-            timestamp: applied.timestamp,
+            timestamp: if planted(Canary::TimestampsGoBack) { Timestamp::ZERO } else { applied.timestamp },
             in_flight: VecDeque::new(),
             keys: BTreeMap::new(),
             sessions: BTreeMap::new(),
         })
+    }
+
+    /// The planted bug: the effects of another leadership.
+    pub(crate) fn survive(self, term: Term) -> Self {
+        Self { term, ..self }
     }
 
     /// The log has accepted what was evaluated last. `state` is what it was evaluated on.

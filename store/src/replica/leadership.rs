@@ -5,6 +5,7 @@ use raft::{Configuration, LogIndex, RoleKind, Term, Time};
 use super::Replica;
 use super::error::SHORT_MILLIS;
 use super::host::{Gathered, Host};
+use crate::canary::{Canary, planted};
 use crate::range::Overlay;
 use crate::request::RequestError;
 use crate::timestamp::MedianClock;
@@ -34,14 +35,21 @@ impl Replica {
         if self.leadership.as_ref().map(|leadership| leadership.term) == leads {
             return;
         }
-        if self.leadership.take().is_some() {
+        if leads.is_none() && planted(Canary::OverlaySurvives) {
+            return;
+        }
+        let before = self.leadership.take();
+        if before.is_some() {
             self.awaited.lost(host.now.time);
             self.abandon_reads(out);
             self.transfers.lost();
         }
         self.leadership = leads.map(|term| Leadership {
             term,
-            overlay: Overlay::begin(term, &self.state),
+            overlay: match before.and_then(|before| before.overlay) {
+                Some(overlay) if planted(Canary::OverlaySurvives) => Some(overlay.survive(term)),
+                _ => Overlay::begin(term, &self.state),
+            },
             clock: MedianClock::default(),
             clock_at: None,
         });

@@ -46,6 +46,7 @@ use self::log_size::LogSize;
 use self::read::Reads;
 use self::transfers::Transfers;
 use self::upkeep::Sweeping;
+use crate::canary;
 use crate::engine::Engine;
 use crate::log_store::{LogItem, LogReader};
 use crate::range::gc::{Ages, LEAST_RETENTION};
@@ -262,7 +263,9 @@ impl Replica {
         out: &mut Gathered,
     ) -> Result<(), StoreFault> {
         let applied = range::apply(&mut self.state, entries)?;
-        host.engine.write(applied.batch)?;
+        let (torn, batch) = canary::tear(applied.batch);
+        torn.map(|torn| host.engine.write(torn)).transpose()?;
+        host.engine.write(batch)?;
         for entry in entries {
             self.log_size.add(entry.index, entry.size());
             out.applied_bytes += entry.size();

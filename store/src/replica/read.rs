@@ -10,6 +10,7 @@ use super::error::{SHORT_MILLIS, StoreFault, not_read, refusal};
 use super::host::{Gathered, Host};
 use super::request::{Consistency, Query, Read, Reply, Token};
 use super::{Replica, RequestError};
+use crate::canary::{Canary, planted};
 use crate::engine::Engine;
 use crate::range::Tick;
 use crate::range::read::{Admission, Reader, admit};
@@ -89,7 +90,7 @@ impl Replica {
             Consistency::Snapshot(at) if at > applied && self.leadership.is_some() => {
                 return self.read_after_tick(host, token, query, at, out);
             }
-            Consistency::Snapshot(at) => at <= applied,
+            Consistency::Snapshot(at) => at <= applied || planted(Canary::FollowerReadsAhead),
             Consistency::Stale(bound) => {
                 self.reads.staleness(host.now.time).is_some_and(|staleness| staleness <= bound)
             }
@@ -107,7 +108,7 @@ impl Replica {
         if self.lost_disk {
             return Err(RequestError::NotLeader { leader: None });
         }
-        if self.installing {
+        if self.installing && !planted(Canary::ReadDuringInstall) {
             let what = "this replica takes in a snapshot";
             return Err(RequestError::Busy { what, delay_millis: 1_000 });
         }
@@ -160,6 +161,7 @@ impl Replica {
         let tick = self.evaluate(host, |evaluator, clock| {
             Ok(match admit(at, applied, clock.physical())? {
                 Admission::Now => None,
+                Admission::AfterTick if planted(Canary::ReadAhead) => None,
                 Admission::AfterTick => match evaluator.tick(at, clock)? {
                     Tick::Propose(proposal) => Some(proposal),
                     Tick::InFlight(_) => None,
@@ -167,6 +169,9 @@ impl Replica {
             })
         })?;
         match tick.and_then(|proposal| self.propose(host, proposal, None)) {
+            Ok(()) if planted(Canary::ReadAhead) => {
+                self.serve_read(host, token, &query, Consistency::Snapshot(at), out)?;
+            }
             Ok(()) => {
                 let id = self.reads.next();
                 self.reads.timed.insert((at, id), (token, query));
@@ -184,7 +189,8 @@ impl Replica {
         out: &mut Gathered,
     ) -> Result<(), StoreFault> {
         let Some((asked, waiting)) = self.reads.asked.remove(&id) else { return Ok(()) };
-        self.reads.fresh = self.reads.fresh.max(Some(asked));
+        let since = if planted(Canary::StaleFromAnswer) { host.now.time } else { asked };
+        self.reads.fresh = self.reads.fresh.max(Some(since));
         let (token, query, consistency) = match waiting {
             Waiting::Answer(answer) => {
                 self.reads.answers.insert((answer.on, id), answer);
@@ -244,6 +250,17 @@ impl Replica {
         while let Some(entry) = self.reads.answers.first_entry().filter(|entry| entry.key().0 <= applied) {
             let answer = entry.remove();
             out.replies.push((answer.token, answer.answer));
+        }
+    }
+
+    /// The planted bugs that answer without asking who leads: at once, or when what was looked at is applied.
+    pub(super) fn answer_unconfirmed(&mut self, answer: Answer, out: &mut Gathered) {
+        if planted(Canary::ConditionOnUncommitted) {
+            out.replies.push((answer.token, answer.answer));
+        } else {
+            let id = self.reads.next();
+            self.reads.answers.insert((answer.on, id), answer);
+            self.release_answers(out);
         }
     }
 

@@ -7,6 +7,7 @@ use super::error::StoreFault;
 use super::host::{Gathered, Host, SnapshotEvent};
 use super::log_size::LogSize;
 use super::upkeep::Sweeping;
+use crate::canary::{Canary, planted};
 use crate::engine::Engine;
 use crate::range::RangeState;
 
@@ -83,6 +84,9 @@ impl Replica {
         }
         let range = self.state.range();
         self.state = RangeState::load(&host.engine.view(), range, host.settings.supported)?;
+        if planted(Canary::RecordsLostInSnapshot) {
+            self.state.forget_records();
+        }
         self.raft.snapshot_ingested(host.now.time);
         self.log_size = LogSize::new(host.settings.compaction, self.state.applied().position.index);
         self.sweeping = Sweeping::default();

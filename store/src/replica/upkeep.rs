@@ -7,6 +7,7 @@ use raft::{LogIndex, Time};
 use super::Replica;
 use super::error::StoreFault;
 use super::host::{Gathered, Host, SnapshotEvent};
+use crate::canary::{Canary, planted};
 use crate::engine::Engine;
 use crate::key::user_span;
 use crate::range::flushed_applied;
@@ -131,6 +132,9 @@ impl Replica {
             self.transfers.pinned(self.log_size.total_bytes(), host.settings.raft.transfer_log_bytes);
         let mut failed = None;
         let cut = self.log_size.cut(|| {
+            if planted(Canary::LogCutBeyondFlushed) {
+                return self.state.applied().position.index;
+            }
             flushed_applied(host.engine, self.state.range()).map_or_else(
                 |error| {
                     failed = Some(error);

@@ -1,6 +1,6 @@
 //! The leader's requests: evaluated, proposed once, and awaited; or answered when that is safe.
 
-use raft::LogPosition;
+use raft::{LogIndex, LogPosition};
 
 use super::awaited::Awaits;
 use super::error::{SHORT_MILLIS, StoreFault, not_proposed, refusal};
@@ -9,6 +9,7 @@ use super::leadership::ready;
 use super::read::{Answer, Waiting};
 use super::request::{Reply, Request, Token};
 use super::{Replica, RequestError};
+use crate::canary::{Canary, planted};
 use crate::effects::{ClusterVersion, Effects};
 use crate::engine::Engine;
 use crate::range::{Evaluated, Evaluator, Proposal, RangeError};
@@ -46,7 +47,7 @@ impl Replica {
         self.follow_role(host, out);
         let refused = match request {
             Request::Read(read) => return self.read(host, token, read, out),
-            Request::Write(write) => self.write(host, token, write)?,
+            Request::Write(write) => self.write(host, token, write, out)?,
             Request::OpenSession => self
                 .evaluate(host, |evaluator, clock| evaluator.open_session(clock).map(Some))?
                 .and_then(|proposal| self.propose(host, proposal, Some(Awaits::Session(token)))),
@@ -98,6 +99,7 @@ impl Replica {
         host: &Host<'_, L, E>,
         token: Token,
         write: Write,
+        out: &mut Gathered,
     ) -> Result<Result<(), Refused>, StoreFault> {
         let puts = write.operations.iter().any(|operation| matches!(operation, Operation::Put { .. }));
         let evaluated = self.evaluate(host, |evaluator, clock| evaluator.write(write, clock))?;
@@ -109,7 +111,12 @@ impl Replica {
                 self.propose(host, Some(proposal), Some(Awaits::Write(token)))
             }
             Evaluated::Answer { outcome, depends } => {
-                let answer = Answer { token, answer: Ok(Reply::Write(outcome)), on: depends.on };
+                let on = if planted(Canary::ConditionBeforeApplied) { LogIndex::ZERO } else { depends.on };
+                let answer = Answer { token, answer: Ok(Reply::Write(outcome)), on };
+                if planted(Canary::ConditionOnUncommitted) || planted(Canary::ConditionWithoutConfirmation) {
+                    self.answer_unconfirmed(answer, out);
+                    return Ok(());
+                }
                 Ok(self.confirm(host, Waiting::Answer(answer))?)
             }
         }))

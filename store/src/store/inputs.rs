@@ -8,6 +8,7 @@ use super::Store;
 use super::admin::{AdminError, AdminReply, AdminRequest};
 use super::envelope::NodeEnvelope;
 use super::log_writes::BatchSeq;
+use crate::canary::{Canary, planted};
 use crate::effects;
 use crate::engine::Engine;
 use crate::log_store::LogReader;
@@ -48,7 +49,7 @@ impl<L: LogReader, E: Engine> Store<L, E> {
 
     fn step(&mut self, now: Now, header: &Header, message: Message) {
         // Damage must not reach the log: once appended, it would be acknowledged.
-        if !is_intact(&message) {
+        if !is_intact(&message) && !planted(Canary::AppendsDamaged) {
             self.counters.damaged_messages += 1;
         } else if self.replicas.contains_key(&message.range) {
             self.with(now, message.range, |replica, _, _| replica.step(now, header, message));

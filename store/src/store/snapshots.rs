@@ -6,6 +6,7 @@ use raft::{LogIndex, NodeId, RangeId, SnapshotId, SnapshotMeta};
 
 use super::Store;
 use super::log_writes::BatchSeq;
+use crate::canary::{Canary, planted};
 use crate::engine::Engine;
 use crate::log_store::{LogItem, LogReader};
 use crate::replica::{Now, SnapshotEvent};
@@ -94,6 +95,9 @@ impl<L: LogReader, E: Engine> Store<L, E> {
     /// Puts the intent into the next log batch.
     fn intend(&mut self, range: RangeId, intent: Bytes) {
         if self.replicas.get(&range).is_some_and(|replica| replica.is_installing()) {
+            if planted(Canary::TornInstall) {
+                return self.gathered.snapshots.push(SnapshotEvent::IntentDurable { range });
+            }
             self.gathered.items.push(LogItem::Intent(range, intent));
             self.intents.push((self.writes.next(), range));
         }

@@ -21,6 +21,7 @@ use self::session::Known;
 use super::overlay::Overlay;
 use super::state::RangeState;
 use super::{RangeError, StateError};
+use crate::canary::{Canary, planted};
 use crate::effects::{Body, ConditionFailed, Effects, Written, encode};
 use crate::engine::Engine;
 use crate::request::{Depends, Limits, RequestError, Write, WriteOutcome};
@@ -90,7 +91,9 @@ impl<E: Engine> Evaluator<'_, E> {
             }
             Some(Failed { index, version, value }) => {
                 // An earlier attempt may come later still: it must find this answer.
-                match record.filter(|_| attempt.is_some_and(|attempt| attempt.retry)) {
+                match record.filter(|_| {
+                    attempt.is_some_and(|attempt| attempt.retry && !planted(Canary::FailureNotRecorded))
+                }) {
                     Some(record) => Body::ConditionFailed(ConditionFailed { record, index, version, value }),
                     None => {
                         let timestamp = lookup.timestamp();

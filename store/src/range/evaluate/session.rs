@@ -4,6 +4,7 @@ use raft::LogIndex;
 
 use super::lookup::Lookup;
 use super::{Evaluator, RangeError, invalid};
+use crate::canary::{Canary, planted};
 use crate::effects::Record;
 use crate::engine::Engine;
 use crate::request::{Attempt, RequestError, WriteOutcome};
@@ -31,7 +32,9 @@ impl<E: Engine> Evaluator<'_, E> {
             )));
         }
         let (applied, pending) = (self.state.sessions().get(&id), self.overlay.session(id));
-        if applied.is_none() && pending.is_none() || pending.is_some_and(|pending| pending.expired) {
+        let expired =
+            applied.is_none() && pending.is_none() || pending.is_some_and(|pending| pending.expired);
+        if expired && !planted(Canary::ExpiredSessionExecutes) {
             if id < self.overlay.session_floor(self.state) {
                 return Err(RequestError::SessionExpired { session: id }.into());
             }
@@ -39,10 +42,11 @@ impl<E: Engine> Evaluator<'_, E> {
         }
         let floors = (applied.map(|s| s.acknowledged_below), pending.map(|s| s.acknowledged_below));
         let floor = floors.0.max(floors.1).unwrap_or(0);
-        if number < floor {
+        if number < floor && !planted(Canary::AcknowledgedExecutes) {
             return Err(RequestError::AlreadyAcknowledged { session: id, number }.into());
         }
-        if let Some((index, outcome)) = pending.and_then(|pending| pending.writes.get(&number)) {
+        let in_flight = pending.filter(|_| !planted(Canary::RetryMissesInFlight));
+        if let Some((index, outcome)) = in_flight.and_then(|pending| pending.writes.get(&number)) {
             return Ok(Known::Outcome(outcome.clone(), *index));
         }
         if applied.is_some_and(|applied| applied.writes.contains(&number)) {

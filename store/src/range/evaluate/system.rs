@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Evaluator, Proposal, RangeError, invalid, within};
+use crate::canary::{Canary, planted};
 use crate::effects::{Body, ClusterVersion};
 use crate::engine::Engine;
 use crate::request::{Depends, RequestError};
@@ -74,6 +75,7 @@ impl<E: Engine> Evaluator<'_, E> {
     ) -> Result<Option<Proposal>, RangeError> {
         let now = clock.next(self.overlay.timestamp());
         let holds = self.overlay.holds(self.state).into_values();
+        let holds = holds.filter(|_| !planted(Canary::HoldIgnored));
         let held = holds.filter(|hold| hold.expires > now).map(|hold| hold.timestamp).min();
         // Never what is not applied: "now" stays readable.
         let wanted = wanted.min(self.state.applied().timestamp);

@@ -19,6 +19,7 @@ use raft::{RangeId, Time};
 
 use super::StateError;
 use super::state::codec;
+use crate::canary::{Canary, planted};
 use crate::engine::Engine;
 use crate::key::{Local, local};
 use crate::timestamp::Timestamp;
@@ -29,7 +30,9 @@ pub const LEAST_RETENTION: Duration = Duration::from_secs(60);
 /// What a leader wants the threshold to be: the highest timestamp that has been readable for `retention`.
 #[must_use]
 pub fn wanted_threshold(ages: &Ages, now: Time, retention: Duration) -> Option<Timestamp> {
-    ages.older_than(now, retention.max(LEAST_RETENTION))
+    let retention =
+        if planted(Canary::RetentionIgnored) { retention / 60 } else { retention.max(LEAST_RETENTION) };
+    ages.older_than(now, retention)
 }
 
 /// The threshold up to which versions may be dropped: the flushed one.

@@ -1,6 +1,7 @@
 //! A sweep of our own: it sees all levels of the engine, and so it may drop tombstones.
 
 use super::droppable;
+use crate::canary::{Canary, planted};
 use crate::engine::{Batch, Cursor, Span, View};
 use crate::key::{decode_value, seek_version, split_version};
 use crate::range::StateError;
@@ -55,7 +56,8 @@ pub fn gc_batch<V: View>(
             looked += 1;
             let is_tombstone = decode_value(stored)?.is_none();
             // The versions below are still ahead: whether they all go is known only at their end.
-            if droppable(newer, version, is_tombstone, flushed_threshold, true) {
+            let older_possible = !planted(Canary::GarbageResurrects);
+            if droppable(newer, version, is_tombstone, flushed_threshold, older_possible) {
                 batch.delete(key.to_vec());
                 if batch.changes.len() >= budget {
                     // The tombstone above, if it is one, stays until all that it shadows is gone.

@@ -102,6 +102,11 @@ impl RangeState {
         }
     }
 
+    /// The planted bug: no write of a session was ever seen.
+    pub(crate) fn forget_records(&mut self) {
+        self.sessions.values_mut().for_each(|session| session.writes.clear());
+    }
+
     /// The range.
     #[must_use]
     pub fn range(&self) -> RangeId {

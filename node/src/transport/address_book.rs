@@ -1,0 +1,190 @@
+//! Where nodes are: the configuration wins over what was learned. What was learned is kept in a file, so that a node
+//! finds its peers after a restart; nothing of it is needed for safety.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use raft::NodeId;
+use serde::{Deserialize, Serialize};
+
+/// Where peers are, from the configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PeerAddresses {
+    /// By node.
+    pub known: BTreeMap<u64, String>,
+    /// For all others, with `{node}` in it.
+    pub template: Option<String>,
+}
+
+/// Where this node is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Mine {
+    /// For peers and administrators, host:port.
+    pub peer: String,
+    /// For clients, host:port.
+    pub client: String,
+}
+
+/// Where a node is, as far as that is known; host:port each.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// For peers and administrators.
+    pub peer: Option<String>,
+    /// For clients.
+    pub client: Option<String>,
+}
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AddressBook(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    mine: Mine,
+    configured: PeerAddresses,
+    learned: Mutex<BTreeMap<NodeId, Place>>,
+    file: Option<PathBuf>,
+}
+
+/// Nodes that are remembered at most.
+const MOST_NODES: usize = 1_000;
+/// Longest address in bytes.
+const MOST_BYTES: usize = 300;
+
+impl AddressBook {
+    /// The book of a node, which forgets.
+    #[must_use]
+    pub fn new(mine: Mine, configured: PeerAddresses) -> Self {
+        Self(Arc::new(Inner { mine, configured, learned: Mutex::default(), file: None }))
+    }
+
+    /// The book of a node, which keeps what it learns in `file`. A file that cannot be read counts as empty.
+    #[must_use]
+    pub fn kept_in(file: PathBuf, mine: Mine, configured: PeerAddresses) -> Self {
+        let kept = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let kept: BTreeMap<u64, Place> = kept.unwrap_or_default();
+        let learned = kept.into_iter().map(|(node, place)| (NodeId(node), place)).collect();
+        Self(Arc::new(Inner { mine, configured, learned: Mutex::new(learned), file: Some(file) }))
+    }
+
+    /// Where this node is.
+    #[must_use]
+    pub fn mine(&self) -> &Mine {
+        &self.0.mine
+    }
+
+    /// Where a node is for peers and administrators.
+    #[must_use]
+    pub fn peer(&self, node: NodeId) -> Option<String> {
+        let PeerAddresses { known, template } = &self.0.configured;
+        let configured = known.get(&node.0).cloned();
+        let configured =
+            configured.or_else(|| Some(template.as_ref()?.replace("{node}", &node.0.to_string())));
+        configured.or_else(|| self.learned().get(&node)?.peer.clone())
+    }
+
+    /// Where a node is for clients.
+    #[must_use]
+    pub fn client(&self, node: NodeId) -> Option<String> {
+        self.learned().get(&node)?.client.clone()
+    }
+
+    /// Everything that is known, this node's own places under `me`.
+    #[must_use]
+    pub fn all(&self, me: NodeId) -> BTreeMap<NodeId, Place> {
+        let mut all = self.learned().clone();
+        for (node, address) in &self.0.configured.known {
+            all.entry(NodeId(*node)).or_default().peer = Some(address.clone());
+        }
+        let Mine { peer, client } = self.mine().clone();
+        all.insert(me, Place { peer: Some(peer), client: Some(client) });
+        all
+    }
+
+    /// Takes what a node, or an administrator, said of where that node is; none: nothing new.
+    pub fn learn(&self, node: NodeId, peer: Option<String>, client: Option<String>) {
+        self.take(node, peer, client, true);
+    }
+
+    /// Takes what another node said of it: it may be old.
+    pub fn learn_hearsay(&self, node: NodeId, peer: Option<String>, client: Option<String>) {
+        self.take(node, peer, client, false);
+    }
+
+    fn take(&self, node: NodeId, peer: Option<String>, client: Option<String>, replace: bool) {
+        let short = |address: &String| address.len() <= MOST_BYTES;
+        let mut learned = self.learned();
+        if learned.len() >= MOST_NODES && !learned.contains_key(&node) {
+            return;
+        }
+        let place = learned.entry(node).or_default();
+        let before = place.clone();
+        for (known, said) in [(&mut place.peer, peer), (&mut place.client, client)] {
+            if replace || known.is_none() {
+                *known = said.filter(short).or(known.take());
+            }
+        }
+        if *place != before {
+            self.keep(&learned);
+        }
+    }
+
+    /// Written beside it and renamed, so that a crash leaves the old one or the new one.
+    fn keep(&self, learned: &BTreeMap<NodeId, Place>) {
+        let Some(file) = &self.0.file else { return };
+        let content: BTreeMap<u64, &Place> = learned.iter().map(|(node, place)| (node.0, place)).collect();
+        let beside = file.with_extension("new");
+        let kept = serde_json::to_vec_pretty(&content)
+            .map_err(std::io::Error::from)
+            .and_then(|bytes| fs::write(&beside, bytes))
+            .and_then(|()| fs::rename(&beside, file));
+        if let Err(error) = kept {
+            tracing::warn!(file = %file.display(), %error, "the addresses of peers cannot be kept");
+        }
+    }
+
+    fn learned(&self) -> MutexGuard<'_, BTreeMap<NodeId, Place>> {
+        self.0.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(address: &str) -> Option<String> {
+        Some(address.into())
+    }
+
+    #[test]
+    fn the_configuration_wins() {
+        let known = [(1, "one:1".to_owned())].into();
+        let template = some("node-{node}:7");
+        let book = AddressBook::new(Mine::default(), PeerAddresses { known, template });
+        book.learn(NodeId(1), some("else:1"), some("client:1"));
+        assert_eq!(book.peer(NodeId(1)), some("one:1"));
+        assert_eq!(book.peer(NodeId(22)), some("node-22:7"));
+        assert_eq!(book.client(NodeId(1)), some("client:1"));
+        let book = AddressBook::new(Mine::default(), PeerAddresses::default());
+        assert_eq!(book.peer(NodeId(1)), None);
+    }
+
+    #[test]
+    fn what_was_learned_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let open =
+            || AddressBook::kept_in(folder.path().join("a.json"), Mine::default(), PeerAddresses::default());
+        open().learn(NodeId(3), some("three:1"), None);
+        let book = open();
+        assert_eq!(book.peer(NodeId(3)), some("three:1"));
+        book.learn_hearsay(NodeId(3), some("old:1"), some("three:2"));
+        book.learn(NodeId(4), some(&"x".repeat(MOST_BYTES + 1)), None);
+        let book = open();
+        assert_eq!((book.peer(NodeId(3)), book.client(NodeId(3))), (some("three:1"), some("three:2")));
+        assert_eq!(book.peer(NodeId(4)), None);
+        fs::write(folder.path().join("a.json"), "{").unwrap();
+        assert_eq!(open().peer(NodeId(3)), None);
+    }
+}

@@ -1,0 +1,216 @@
+//! One peer: what waits for it, and the stream on which it goes there.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use proto::peer::v1::RaftFrame;
+use proto::peer::v1::raft_client::RaftClient;
+use raft::{Body, Entry, Header};
+use rand::Rng;
+use store::store::NodeEnvelope;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::senders::TransportCounters;
+use super::{AddressBook, MESSAGE_BYTES, channel, hello};
+
+/// Envelopes that wait for one peer, and their bytes. More is dropped: Raft sends again.
+const MOST_ENVELOPES: usize = 4_096;
+const MOST_BYTES: usize = 32 << 20;
+/// A frame is closed when it is so long.
+const FRAME_BYTES: usize = 2 << 20;
+/// After a failure, before the next try.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Nothing was sent to it for so long: the stream is closed.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What waits for a peer.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    envelopes: VecDeque<NodeEnvelope>,
+    bytes: usize,
+    /// Nobody takes anything out any more.
+    closed: bool,
+}
+
+impl Queue {
+    /// Adds envelopes; how many found no room, or the envelopes if nobody takes them out.
+    pub(super) fn push(&self, envelopes: Vec<NodeEnvelope>) -> Result<u64, Vec<NodeEnvelope>> {
+        let mut waiting = self.waiting();
+        if waiting.closed {
+            return Err(envelopes);
+        }
+        let wake = waiting.envelopes.is_empty();
+        let mut dropped = 0;
+        for envelope in envelopes {
+            let size = size_of(&envelope);
+            let full = waiting.bytes + size > MOST_BYTES && waiting.bytes > 0;
+            if full || waiting.envelopes.len() >= MOST_ENVELOPES {
+                dropped += 1;
+                continue;
+            }
+            waiting.bytes += size;
+            waiting.envelopes.push_back(envelope);
+        }
+        drop(waiting);
+        if wake {
+            self.filled.notify_one();
+        }
+        Ok(dropped)
+    }
+
+    /// All that waits; waits until there is something. None: nothing came for a long time.
+    async fn take(&self) -> Option<VecDeque<NodeEnvelope>> {
+        let take_all = |waiting: &mut Waiting| {
+            waiting.bytes = 0;
+            (!waiting.envelopes.is_empty()).then(|| std::mem::take(&mut waiting.envelopes))
+        };
+        self.take_with(take_all).await
+    }
+
+    /// The header of the first that waits; waits until there is one. None: nothing came for a long time.
+    async fn peek(&self) -> Option<Header> {
+        self.take_with(|waiting| waiting.envelopes.front().map(|first| first.envelope.header)).await
+    }
+
+    /// What `take` finds; waits until it finds something. None: nothing came for a long time, and nobody takes
+    /// anything out any more.
+    async fn take_with<T>(&self, take: impl Fn(&mut Waiting) -> Option<T>) -> Option<T> {
+        let mut patient = true;
+        loop {
+            {
+                let mut waiting = self.waiting();
+                if let Some(taken) = take(&mut waiting) {
+                    return Some(taken);
+                }
+                if !patient || waiting.closed {
+                    waiting.closed = true;
+                    return None;
+                }
+            }
+            patient = timeout(IDLE, self.filled.notified()).await.is_ok();
+        }
+    }
+
+    /// Throws away what waits: it would be too old to be of use. Says how much.
+    fn clear(&self) -> u64 {
+        let mut waiting = self.waiting();
+        waiting.bytes = 0;
+        std::mem::take(&mut waiting.envelopes).len() as u64
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// About as many bytes as an envelope takes.
+fn size_of(envelope: &NodeEnvelope) -> usize {
+    let of_message = |message: &raft::Message| match &message.body {
+        Body::Append(append) => append.entries.iter().map(Entry::size).sum::<usize>(),
+        _ => 64,
+    };
+    64 + envelope.envelope.messages.iter().map(of_message).sum::<usize>()
+}
+
+/// Sends what comes into the queue, connection after connection, until nothing comes any more.
+pub(super) async fn run(queue: Arc<Queue>, book: AddressBook, counters: Arc<TransportCounters>) {
+    let mut back_off = BACK_OFF.0;
+    while let Some(header) = queue.peek().await {
+        let node = header.to.node;
+        let Some(address) = book.peer(node) else {
+            counters.dropped.add(queue.clear());
+            if let Some(times) = counters.unknown.count() {
+                tracing::warn!(%node, times, "the address of this node is not known: name it in peer_addresses");
+            }
+            pause(&mut back_off).await;
+            continue;
+        };
+        match channel::connect(&address).await {
+            Ok(channel) => {
+                tracing::debug!(%node, address, "connected");
+                back_off = BACK_OFF.0;
+                let frames = frames(Arc::clone(&queue), header, hello::write(&header, &book));
+                let client = RaftClient::new(channel).max_encoding_message_size(2 * MESSAGE_BYTES);
+                let ended = { client }.send(frames).await;
+                counters.reconnects.add(1);
+                if let Err(status) = ended
+                    && let Some(times) = counters.broken.count()
+                {
+                    tracing::info!(%node, address, times, reason = status.message(), "a stream to a peer ended");
+                }
+            }
+            Err(error) => {
+                counters.dropped.add(queue.clear());
+                if let Some(times) = counters.unreachable.count() {
+                    tracing::info!(%node, address, times, %error, "a peer cannot be reached");
+                }
+            }
+        }
+        pause(&mut back_off).await;
+    }
+}
+
+/// With jitter, so that nodes that failed together do not come back together.
+async fn pause(back_off: &mut Duration) {
+    let factor = rand::rng().random_range(0.5..1.0);
+    sleep(back_off.mul_f64(factor)).await;
+    *back_off = (*back_off * 2).min(BACK_OFF.1);
+}
+
+/// The frames of one stream.
+struct Frames {
+    queue: Arc<Queue>,
+    header: Header,
+    hello: Option<proto::peer::v1::Hello>,
+    /// Taken out of the queue, and not sent.
+    taken: VecDeque<NodeEnvelope>,
+}
+
+fn frames(
+    queue: Arc<Queue>,
+    header: Header,
+    hello: proto::peer::v1::Hello,
+) -> impl futures_util::Stream<Item = RaftFrame> + Send + 'static {
+    let frames = Frames { queue, header, hello: Some(hello), taken: VecDeque::new() };
+    stream::unfold(frames, async |mut frames| {
+        if let Some(hello) = frames.hello.take() {
+            return Some((RaftFrame { hello: Some(hello), envelopes: Vec::new() }, frames));
+        }
+        if frames.taken.is_empty() {
+            frames.taken = frames.queue.take().await?;
+        }
+        let envelopes = frames.next();
+        // None is left for this stream: this node, or its peer, is another one now.
+        (!envelopes.is_empty()).then_some((RaftFrame { hello: None, envelopes }, frames))
+    })
+}
+
+impl Frames {
+    /// As many as a frame takes, one at least.
+    fn next(&mut self) -> Vec<Bytes> {
+        let (mut envelopes, mut bytes) = (Vec::new(), 0);
+        while bytes < FRAME_BYTES
+            && let Some(envelope) = self.taken.pop_front()
+        {
+            let Header { cluster, from, to } = envelope.envelope.header;
+            if (cluster, from, to) != (self.header.cluster, self.header.from, self.header.to) {
+                break;
+            }
+            let mut encoded = Vec::with_capacity(size_of(&envelope) + 64);
+            envelope.encode(&mut encoded);
+            bytes += encoded.len();
+            envelopes.push(encoded.into());
+        }
+        envelopes
+    }
+}

@@ -1,0 +1,159 @@
+//! Planted bugs, one at a time, for the simulator to catch. Without the feature `canary` none of this exists
+//! in the binary.
+
+use crate::engine::Batch;
+
+macro_rules! canaries {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// A known bug that can be planted.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Canary { $($(#[$doc])* $name,)* }
+
+        impl Canary {
+            /// All of them.
+            pub const ALL: &[Canary] = &[$(Canary::$name,)*];
+
+            /// Its name on the command line.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Canary::$name => stringify!($name),)* }
+            }
+        }
+    };
+}
+
+canaries! {
+    /// A failed condition is answered at once, whatever becomes of what it looked at.
+    ConditionOnUncommitted,
+    /// A failed condition is answered before what it looked at is applied; the leadership is confirmed.
+    ConditionBeforeApplied,
+    /// A failed condition is answered by whoever believes to lead.
+    ConditionWithoutConfirmation,
+    /// A failed condition of a retry is not recorded.
+    FailureNotRecorded,
+    /// The effects in flight outlive the leadership.
+    OverlaySurvives,
+    /// A new leader evaluates before its first entry is applied.
+    EvaluatesBeforeNoop,
+    /// A DeleteRange does not see what is in flight.
+    DeleteRangeMissesInFlight,
+    /// The applied position is written apart from the changes.
+    AppliedOutsideBatch,
+    /// The changes of some entries are written in two batches.
+    TornBatch,
+    /// Timestamps begin anew under a new leader.
+    TimestampsGoBack,
+    /// A timestamp that lies ahead is read at once.
+    ReadAhead,
+    /// A follower reads at a timestamp that it has not applied.
+    FollowerReadsAhead,
+    /// Reads go on while a snapshot is being installed.
+    ReadDuringInstall,
+    /// How stale a replica is counts from the answer of the leader, not from the question.
+    StaleFromAnswer,
+    /// A snapshot brings the sessions without the records of their writes.
+    RecordsLostInSnapshot,
+    /// A retry does not see its first attempt in flight.
+    RetryMissesInFlight,
+    /// An expired session is begun anew.
+    ExpiredSessionExecutes,
+    /// A number that was acknowledged is executed again.
+    AcknowledgedExecutes,
+    /// The log is cut beyond what is flushed.
+    LogCutBeyondFlushed,
+    /// A snapshot is installed without a durable intent.
+    TornInstall,
+    /// A tombstone is dropped while what it shadows is still there.
+    GarbageResurrects,
+    /// The GC threshold does not look at holds.
+    HoldIgnored,
+    /// Versions are kept for a moment only.
+    RetentionIgnored,
+    /// Checksums of entries are not looked at.
+    ChecksumIgnored,
+    /// Damaged entries are appended; they are noticed when they are applied.
+    AppendsDamaged,
+}
+
+#[cfg(feature = "canary")]
+mod planted {
+    use std::cell::Cell;
+
+    use super::Canary;
+
+    thread_local! {
+        static PLANTED: Cell<Option<Canary>> = const { Cell::new(None) };
+    }
+
+    /// A bug that is planted in this thread for as long as this lives.
+    #[derive(Debug)]
+    pub struct Planted(Option<Canary>);
+
+    impl Planted {
+        /// Plants a bug, or none.
+        #[must_use]
+        pub fn new(canary: Option<Canary>) -> Self {
+            Self(PLANTED.replace(canary))
+        }
+    }
+
+    impl Drop for Planted {
+        fn drop(&mut self) {
+            PLANTED.set(self.0);
+        }
+    }
+
+    /// What `call` gives without any planted bug.
+    pub fn without<T>(call: impl FnOnce() -> T) -> T {
+        let _none = Planted::new(None);
+        call()
+    }
+
+    pub(crate) fn planted(canary: Canary) -> bool {
+        PLANTED.get() == Some(canary)
+    }
+}
+
+/// The batch; for the planted bugs a part of it that is written before, on its own.
+#[cfg(feature = "canary")]
+pub(crate) fn tear(mut batch: Batch) -> (Option<Batch>, Batch) {
+    // The applied position is the last change.
+    let last = batch.changes.len().saturating_sub(1);
+    let rest = if planted(Canary::AppliedOutsideBatch) {
+        batch.changes.split_off(last)
+    } else if planted(Canary::TornBatch) && last > 1 {
+        batch.changes.rotate_right(1);
+        batch.changes.split_off(last / 2 + 1)
+    } else {
+        return (None, batch);
+    };
+    (Some(batch), Batch { changes: rest })
+}
+
+/// The batch as it is.
+#[cfg(not(feature = "canary"))]
+pub(crate) const fn tear(batch: Batch) -> (Option<Batch>, Batch) {
+    (None, batch)
+}
+
+#[cfg(feature = "canary")]
+pub(crate) use planted::planted;
+#[cfg(feature = "canary")]
+pub use planted::{Planted, without};
+
+/// No bug is planted.
+#[cfg(not(feature = "canary"))]
+pub(crate) const fn planted(_: Canary) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Canary;
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::BTreeSet<_> = Canary::ALL.iter().map(|canary| canary.name()).collect();
+        assert_eq!(names.len(), Canary::ALL.len());
+    }
+}
