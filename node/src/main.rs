@@ -9,6 +9,10 @@ use node::config::reference;
 use node::termination::Termination;
 use node::{dev, logging, run};
 
+/// Requests are allocated on one thread and freed on another, which the allocator of the C library is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use raft::NodeId;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 /// Where peers are, from the configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -45,6 +46,7 @@ struct Inner {
     mine: Mine,
     configured: PeerAddresses,
     learned: Mutex<BTreeMap<NodeId, Place>>,
+    changed: watch::Sender<()>,
     file: Option<PathBuf>,
 }
 
@@ -57,7 +59,7 @@ impl AddressBook {
     /// The book of a node, which forgets.
     #[must_use]
     pub fn new(mine: Mine, configured: PeerAddresses) -> Self {
-        Self(Arc::new(Inner { mine, configured, learned: Mutex::default(), file: None }))
+        Self::with(mine, configured, BTreeMap::new(), None)
     }
 
     /// The book of a node, which keeps what it learns in `file`. A file that cannot be read counts as empty.
@@ -66,7 +68,17 @@ impl AddressBook {
         let kept = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let kept: BTreeMap<u64, Place> = kept.unwrap_or_default();
         let learned = kept.into_iter().map(|(node, place)| (NodeId(node), place)).collect();
-        Self(Arc::new(Inner { mine, configured, learned: Mutex::new(learned), file: Some(file) }))
+        Self::with(mine, configured, learned, Some(file))
+    }
+
+    fn with(
+        mine: Mine,
+        configured: PeerAddresses,
+        learned: BTreeMap<NodeId, Place>,
+        file: Option<PathBuf>,
+    ) -> Self {
+        let (learned, changed) = (Mutex::new(learned), watch::Sender::default());
+        Self(Arc::new(Inner { mine, configured, learned, changed, file }))
     }
 
     /// Where this node is.
@@ -83,6 +95,15 @@ impl AddressBook {
         let configured =
             configured.or_else(|| Some(template.as_ref()?.replace("{node}", &node.0.to_string())));
         configured.or_else(|| self.learned().get(&node)?.peer.clone())
+    }
+
+    /// Waits until a node is not, or no longer, at `address` for peers.
+    pub(super) async fn moved(&self, node: NodeId, address: Option<&str>) {
+        let mut changes = self.0.changed.subscribe();
+        while self.peer(node).as_deref() == address {
+            // The sender is in this book.
+            let _ = changes.changed().await;
+        }
     }
 
     /// Where a node is for clients.
@@ -126,9 +147,12 @@ impl AddressBook {
                 *known = said.filter(short).or(known.take());
             }
         }
-        if *place != before {
-            self.keep(&learned);
+        if *place == before {
+            return;
         }
+        self.keep(&learned);
+        drop(learned);
+        self.0.changed.send_replace(());
     }
 
     /// Written beside it and renamed, so that a crash leaves the old one or the new one.

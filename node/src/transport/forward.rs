@@ -1,10 +1,11 @@
 //! Brings requests of clients to the leader: once, one hop, on one stream for each leader.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream;
+use prost::Message;
 use proto::peer::v1::forward_client::ForwardClient;
 use proto::v1::batch_item::Request;
 use proto::v1::batch_result::Result as Outcome;
@@ -14,13 +15,15 @@ use proto::v1::{
 };
 use raft::NodeId;
 use tokio::sync::Notify;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::{AddressBook, MESSAGE_BYTES, channel};
 
 /// Requests under way to one leader.
 const MOST_UNDER_WAY: usize = 8_192;
-/// A request of a batch is closed when it is so long.
+/// Bytes of those that are not sent yet; one fits always.
+const MOST_BYTES: usize = 32 << 20;
+/// A batch holds no more; one request alone may be larger.
 const BATCH_BYTES: usize = 4 << 20;
 /// A leader that cannot be reached so soon is of no use to a client.
 const CONNECT: Duration = Duration::from_millis(500);
@@ -51,8 +54,9 @@ struct Link {
 
 #[derive(Default)]
 struct State {
-    /// Not sent yet.
-    queue: Vec<BatchItem>,
+    /// Not sent yet, each with its size.
+    queue: VecDeque<(BatchItem, usize)>,
+    queue_bytes: usize,
     waiting: HashMap<u64, Waiting>,
     last: u64,
     closed: bool,
@@ -104,11 +108,7 @@ impl Forwarder {
         };
         let deadline = Instant::now() + patience;
         let waiting = Waiting { id: item.id, then: Box::new(then), deadline, sent: false, changes };
-        let link = self.link(leader);
-        if let Err(waiting) = link.push(item, waiting) {
-            let busy = Busy { retry_after_millis: RETRY_MILLIS };
-            waiting.end(Kind::Busy(busy), "too many requests are on their way to the leader");
-        }
+        self.link(leader).push(item, waiting);
     }
 
     /// The stream to a leader; it is opened if need be.
@@ -129,38 +129,37 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Link {
-    fn push(&self, mut item: BatchItem, waiting: Waiting) -> Result<(), Waiting> {
+    fn push(&self, mut item: BatchItem, waiting: Waiting) {
+        let size = item.encoded_len();
         let mut state = lock(&self.state);
-        if state.waiting.len() >= MOST_UNDER_WAY || state.closed {
-            return Err(waiting);
+        if state.closed {
+            drop(state);
+            return waiting.lose();
+        }
+        let fits = state.queue.is_empty() || state.queue_bytes + size <= MOST_BYTES;
+        if !fits || state.waiting.len() >= MOST_UNDER_WAY {
+            drop(state);
+            let busy = Busy { retry_after_millis: RETRY_MILLIS };
+            return waiting.end(Kind::Busy(busy), "too many requests are on their way to the leader");
         }
         state.last += 1;
         item.id = state.last;
-        let id = state.last;
-        state.waiting.insert(id, waiting);
-        state.queue.push(item);
-        let wake = state.queue.len() == 1;
+        state.waiting.insert(item.id, waiting);
+        let wake = state.queue.is_empty();
+        state.queue_bytes += size;
+        state.queue.push_back((item, size));
         drop(state);
         if wake {
             self.filled.notify_one();
         }
-        Ok(())
     }
 
     /// What is to be sent; waits until there is something. From here on it may be executed.
     async fn take(&self) -> BatchRequest {
         loop {
-            {
-                let mut state = lock(&self.state);
-                if !state.queue.is_empty() {
-                    let items = split(&mut state.queue);
-                    for item in &items {
-                        if let Some(waiting) = state.waiting.get_mut(&item.id) {
-                            waiting.sent = true;
-                        }
-                    }
-                    return BatchRequest { items };
-                }
+            let items = lock(&self.state).take();
+            if !items.is_empty() {
+                return BatchRequest { items };
             }
             self.filled.notified().await;
         }
@@ -175,20 +174,29 @@ impl Link {
         }
     }
 
-    /// Ends what waited too long; says whether something waits.
-    fn expire(&self) -> bool {
+    /// Ends what waited too long. How much was ever asked for, if nothing waits now.
+    fn expire(&self) -> Option<u64> {
         let now = Instant::now();
-        let (late, left): (Vec<Waiting>, bool) = {
+        let (late, idle) = {
             let mut state = lock(&self.state);
-            let late = state.waiting.extract_if(|_, waiting| waiting.deadline <= now);
-            let late = late.map(|(_, waiting)| waiting).collect();
-            (late, !state.waiting.is_empty())
+            let late: Vec<Waiting> = state
+                .waiting
+                .extract_if(|_, waiting| waiting.deadline <= now)
+                .map(|(_, waiting)| waiting)
+                .collect();
+            if late.iter().any(|waiting| !waiting.sent) {
+                state.forget_unsent();
+            }
+            (late, state.waiting.is_empty().then_some(state.last))
         };
         for waiting in late {
-            let message = "the time for this request is over; a write may still take effect";
+            let message = match waiting.sent {
+                true => "the time for this request is over; a write may still take effect",
+                false => "the time for this request is over; it was not sent to the leader",
+            };
             waiting.end(Kind::DeadlineExceeded(DeadlineExceeded {}), message);
         }
-        left
+        idle
     }
 
     /// Nothing more goes out or comes in.
@@ -203,25 +211,30 @@ impl Link {
     }
 }
 
-/// As many items as a message takes, one at least.
-fn split(queue: &mut Vec<BatchItem>) -> Vec<BatchItem> {
-    let mut bytes = 0;
-    let fits = |item: &BatchItem| {
-        bytes += prost::Message::encoded_len(item);
-        bytes <= BATCH_BYTES
-    };
-    let count = queue
-        .iter()
-        .map_while({
-            let mut fits = fits;
-            move |item| fits(item).then_some(())
-        })
-        .count();
-    if count >= queue.len() {
-        return std::mem::take(queue);
+impl State {
+    /// As many items as a message takes, one at least if there is one.
+    fn take(&mut self) -> Vec<BatchItem> {
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        while let Some((_, size)) = self.queue.front()
+            && (items.is_empty() || bytes + size <= BATCH_BYTES)
+            && let Some((item, size)) = self.queue.pop_front()
+        {
+            bytes += size;
+            if let Some(waiting) = self.waiting.get_mut(&item.id) {
+                waiting.sent = true;
+            }
+            items.push(item);
+        }
+        self.queue_bytes -= bytes;
+        items
     }
-    let rest = queue.split_off(count.max(1));
-    std::mem::replace(queue, rest)
+
+    /// Takes out of the queue what nobody waits for: a leader that does not read must not make it grow.
+    fn forget_unsent(&mut self) {
+        let Self { queue, waiting, .. } = self;
+        queue.retain(|(item, _)| waiting.contains_key(&item.id));
+        self.queue_bytes = queue.iter().map(|(_, size)| size).sum();
+    }
 }
 
 /// Closes the link whatever ends its task.
@@ -233,45 +246,43 @@ impl Drop for Closing {
     }
 }
 
+/// Until the stream ends, or nothing was forwarded for a long time.
 async fn run(link: Arc<Link>, book: AddressBook, leader: NodeId) {
     let link = Closing(link);
+    let streaming = stream_to(&link.0, &book, leader);
+    tokio::pin!(streaming);
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut seen, mut used) = (None, Instant::now());
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut streaming => return,
+            _ = look.tick() => {
+                let idle = link.0.expire();
+                if idle.is_none() || idle != seen {
+                    (seen, used) = (idle, Instant::now());
+                } else if used.elapsed() > IDLE {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn stream_to(link: &Arc<Link>, book: &AddressBook, leader: NodeId) {
     let Some(address) = book.peer(leader) else { return };
     let Ok(Ok(channel)) = timeout(CONNECT, channel::connect(&address)).await else { return };
-    let requests = stream::unfold(Arc::clone(&link.0), async |link| {
+    let requests = stream::unfold(Arc::clone(link), async |link| {
         let batch = link.take().await;
         Some((batch, link))
     });
     let mut client = ForwardClient::new(channel)
         .max_decoding_message_size(MESSAGE_BYTES)
         .max_encoding_message_size(MESSAGE_BYTES);
-    let mut look = interval(LOOK);
-    let opening = client.batch(requests);
-    tokio::pin!(opening);
-    let mut responses = loop {
-        tokio::select! {
-            biased;
-            opened = &mut opening => match opened {
-                Ok(opened) => break opened.into_inner(),
-                Err(_) => return,
-            },
-            _ = look.tick() => { link.0.expire(); }
-        }
-    };
-    let mut used = Instant::now();
-    loop {
-        tokio::select! {
-            biased;
-            response = responses.message() => match response {
-                Ok(Some(response)) => response.results.into_iter().for_each(|result| link.0.answered(result)),
-                Ok(None) | Err(_) => return,
-            },
-            _ = look.tick() => {
-                if link.0.expire() {
-                    used = Instant::now();
-                } else if used.elapsed() > IDLE {
-                    return;
-                }
-            }
-        }
+    let Ok(opened) = client.batch(requests).await else { return };
+    let mut responses = opened.into_inner();
+    while let Ok(Some(response)) = responses.message().await {
+        response.results.into_iter().for_each(|result| link.answered(result));
     }
 }

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
-use proto::peer::v1::RaftFrame;
+use futures_util::{Stream, stream};
 use proto::peer::v1::raft_client::RaftClient;
+use proto::peer::v1::{Hello, RaftFrame};
 use raft::{Body, Entry, Header};
 use rand::Rng;
 use store::store::NodeEnvelope;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::senders::TransportCounters;
 use super::{AddressBook, MESSAGE_BYTES, channel, hello};
@@ -20,9 +20,9 @@ use super::{AddressBook, MESSAGE_BYTES, channel, hello};
 /// Envelopes that wait for one peer, and their bytes. More is dropped: Raft sends again.
 const MOST_ENVELOPES: usize = 4_096;
 const MOST_BYTES: usize = 32 << 20;
-/// A frame is closed when it is so long.
+/// A frame holds no more; one envelope alone may be larger.
 const FRAME_BYTES: usize = 2 << 20;
-/// After a failure, before the next try.
+/// After a failure, before the next try; the least again after a stream that lasted longer than the most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// Nothing was sent to it for so long: the stream is closed.
 const IDLE: Duration = Duration::from_secs(60);
@@ -127,85 +127,106 @@ pub(super) async fn run(queue: Arc<Queue>, book: AddressBook, counters: Arc<Tran
     let mut back_off = BACK_OFF.0;
     while let Some(header) = queue.peek().await {
         let node = header.to.node;
-        let Some(address) = book.peer(node) else {
-            counters.dropped.add(queue.clear());
-            if let Some(times) = counters.unknown.count() {
-                tracing::warn!(%node, times, "the address of this node is not known: name it in peer_addresses");
-            }
-            pause(&mut back_off).await;
-            continue;
+        let address = book.peer(node);
+        let begun = Instant::now();
+        let moved = tokio::select! {
+            biased;
+            () = book.moved(node, address.as_deref()) => true,
+            () = deliver(&queue, &header, address.as_deref(), &book, &counters) => false,
         };
-        match channel::connect(&address).await {
-            Ok(channel) => {
-                tracing::debug!(%node, address, "connected");
-                back_off = BACK_OFF.0;
-                let frames = frames(Arc::clone(&queue), header, hello::write(&header, &book));
-                let client = RaftClient::new(channel).max_encoding_message_size(2 * MESSAGE_BYTES);
-                let ended = { client }.send(frames).await;
-                counters.reconnects.add(1);
-                if let Err(status) = ended
-                    && let Some(times) = counters.broken.count()
-                {
-                    tracing::info!(%node, address, times, reason = status.message(), "a stream to a peer ended");
-                }
-            }
-            Err(error) => {
-                counters.dropped.add(queue.clear());
-                if let Some(times) = counters.unreachable.count() {
-                    tracing::info!(%node, address, times, %error, "a peer cannot be reached");
-                }
-            }
+        if moved || begun.elapsed() > BACK_OFF.1 {
+            back_off = BACK_OFF.0;
         }
-        pause(&mut back_off).await;
+        // With jitter, so that nodes that failed together do not come back together. Whoever moved is tried at once.
+        let pause = back_off.mul_f64(rand::rng().random_range(0.5..1.0));
+        if !moved && timeout(pause, book.moved(node, address.as_deref())).await.is_err() {
+            back_off = (back_off * 2).min(BACK_OFF.1);
+        }
     }
 }
 
-/// With jitter, so that nodes that failed together do not come back together.
-async fn pause(back_off: &mut Duration) {
-    let factor = rand::rng().random_range(0.5..1.0);
-    sleep(back_off.mul_f64(factor)).await;
-    *back_off = (*back_off * 2).min(BACK_OFF.1);
+/// Sends what comes into the queue on one stream, until that ends.
+async fn deliver(
+    queue: &Arc<Queue>,
+    header: &Header,
+    address: Option<&str>,
+    book: &AddressBook,
+    counters: &Arc<TransportCounters>,
+) {
+    let node = header.to.node;
+    let Some(address) = address else {
+        counters.dropped.add(queue.clear());
+        if let Some(times) = counters.unknown.count() {
+            tracing::warn!(%node, times, "the address of this node is not known: name it in peer_addresses");
+        }
+        return;
+    };
+    let channel = match channel::connect(address).await {
+        Ok(channel) => channel,
+        Err(error) => {
+            counters.dropped.add(queue.clear());
+            if let Some(times) = counters.unreachable.count() {
+                tracing::info!(%node, address, times, %error, "a peer cannot be reached");
+            }
+            return;
+        }
+    };
+    tracing::debug!(%node, address, "connected");
+    let frames = Frames::new(Arc::clone(queue), *header, book, Arc::clone(counters));
+    let mut client = RaftClient::new(channel).max_encoding_message_size(2 * MESSAGE_BYTES);
+    let ended = client.send(frames.into_stream()).await;
+    counters.reconnects.add(1);
+    if let Err(status) = ended
+        && let Some(times) = counters.broken.count()
+    {
+        tracing::info!(%node, address, times, reason = status.message(), "a stream to a peer ended");
+    }
 }
 
 /// The frames of one stream.
 struct Frames {
     queue: Arc<Queue>,
     header: Header,
-    hello: Option<proto::peer::v1::Hello>,
+    hello: Option<Hello>,
     /// Taken out of the queue, and not sent.
     taken: VecDeque<NodeEnvelope>,
+    counters: Arc<TransportCounters>,
 }
 
-fn frames(
-    queue: Arc<Queue>,
-    header: Header,
-    hello: proto::peer::v1::Hello,
-) -> impl futures_util::Stream<Item = RaftFrame> + Send + 'static {
-    let frames = Frames { queue, header, hello: Some(hello), taken: VecDeque::new() };
-    stream::unfold(frames, async |mut frames| {
-        if let Some(hello) = frames.hello.take() {
-            return Some((RaftFrame { hello: Some(hello), envelopes: Vec::new() }, frames));
-        }
-        if frames.taken.is_empty() {
-            frames.taken = frames.queue.take().await?;
-        }
-        let envelopes = frames.next();
-        // None is left for this stream: this node, or its peer, is another one now.
-        (!envelopes.is_empty()).then_some((RaftFrame { hello: None, envelopes }, frames))
-    })
+impl Drop for Frames {
+    fn drop(&mut self) {
+        self.counters.dropped.add(self.taken.len() as u64);
+    }
 }
 
 impl Frames {
-    /// As many as a frame takes, one at least.
+    fn new(queue: Arc<Queue>, header: Header, book: &AddressBook, counters: Arc<TransportCounters>) -> Self {
+        let hello = Some(hello::write(&header, book));
+        Self { queue, header, hello, taken: VecDeque::new(), counters }
+    }
+
+    fn into_stream(self) -> impl Stream<Item = RaftFrame> + Send + 'static {
+        stream::unfold(self, async |mut frames| {
+            if let Some(hello) = frames.hello.take() {
+                return Some((RaftFrame { hello: Some(hello), envelopes: Vec::new() }, frames));
+            }
+            if frames.taken.is_empty() {
+                frames.taken = frames.queue.take().await?;
+            }
+            let envelopes = frames.next();
+            // None is left for this stream: this node is another one now, and says so with another hello.
+            (!envelopes.is_empty()).then_some((RaftFrame { hello: None, envelopes }, frames))
+        })
+    }
+
+    /// As many as a frame takes, one at least if it is of this stream.
     fn next(&mut self) -> Vec<Bytes> {
         let (mut envelopes, mut bytes) = (Vec::new(), 0);
-        while bytes < FRAME_BYTES
+        while let Some(next) = self.taken.front()
+            && next.envelope.header == self.header
+            && (envelopes.is_empty() || bytes + size_of(next) <= FRAME_BYTES)
             && let Some(envelope) = self.taken.pop_front()
         {
-            let Header { cluster, from, to } = envelope.envelope.header;
-            if (cluster, from, to) != (self.header.cluster, self.header.from, self.header.to) {
-                break;
-            }
             let mut encoded = Vec::with_capacity(size_of(&envelope) + 64);
             envelope.encode(&mut encoded);
             bytes += encoded.len();

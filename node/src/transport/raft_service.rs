@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use proto::peer::v1::raft_server::Raft;
-use proto::peer::v1::{RaftEnd, RaftFrame};
+use proto::peer::v1::{Hello, RaftEnd, RaftFrame};
 use raft::Header;
 use store::store::NodeEnvelope;
 use tonic::{Request, Response, Status, Streaming};
@@ -34,17 +35,25 @@ impl RaftService {
         status
     }
 
-    /// Takes the first frame.
-    fn greet(&self, frame: Option<RaftFrame>) -> Result<(), Status> {
-        let Some(hello) = frame.and_then(|frame| frame.hello) else {
-            return Err(Status::invalid_argument("the first frame has no hello"));
-        };
+    /// Takes what the first frame has to begin with. Who speaks to whom.
+    fn greet(&self, hello: Option<Hello>) -> Result<Header, Status> {
+        let hello = hello.ok_or_else(|| Status::invalid_argument("the first frame has no hello"))?;
         let header = hello::read(&hello)
             .ok_or_else(|| Status::invalid_argument("the ids of the hello are malformed"))?;
         self.recognise(&header)?;
         hello::learn(&hello, &self.book);
         self.handle.connected(header);
-        Ok(())
+        Ok(header)
+    }
+
+    /// The envelope that `bytes` hold, from and to whom the hello named.
+    fn open(header: &Header, bytes: Bytes) -> Result<NodeEnvelope, Status> {
+        let received = NodeEnvelope::decode(bytes)
+            .map_err(|error| Status::invalid_argument(format!("an envelope: {error}")))?;
+        if received.envelope.header != *header {
+            return Err(Status::invalid_argument("an envelope names others than the hello"));
+        }
+        Ok(received)
     }
 
     /// Exactly this disk is meant, as far as it knows itself.
@@ -70,16 +79,20 @@ impl RaftService {
 impl Raft for RaftService {
     async fn send(&self, request: Request<Streaming<RaftFrame>>) -> Result<Response<RaftEnd>, Status> {
         let mut frames = request.into_inner();
-        let first = frames.message().await?;
-        self.greet(first).map_err(|status| self.refuse(status))?;
-        while let Some(frame) = frames.message().await? {
+        let mut frame = frames.message().await?.unwrap_or_default();
+        let header = self.greet(frame.hello.take()).map_err(|status| self.refuse(status))?;
+        loop {
             for bytes in frame.envelopes {
-                let envelope = NodeEnvelope::decode(bytes).map_err(|error| {
-                    self.refuse(Status::invalid_argument(format!("an envelope: {error}")))
-                })?;
+                let envelope = Self::open(&header, bytes).map_err(|status| self.refuse(status))?;
                 self.handle.receive(envelope).await;
             }
+            frame = match frames.message().await? {
+                Some(RaftFrame { hello: Some(_), .. }) => {
+                    return Err(self.refuse(Status::invalid_argument("a second hello")));
+                }
+                Some(next) => next,
+                None => return Ok(Response::new(RaftEnd {})),
+            };
         }
-        Ok(Response::new(RaftEnd {}))
     }
 }
