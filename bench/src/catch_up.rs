@@ -91,10 +91,15 @@ impl CatchUp {
         let start = Instant::now();
         let mut learner = bed.cluster.start_another("learner-2").await?;
         let node = bed.cluster.add_learner(&learner).await?;
-        let interrupted_written_bytes = half_way(&mut learner, written_bytes / 2).await?;
-        learner.kill().await;
-        learner.restart().await?;
-        self.until_caught_up(&mut bed, &load, node, &mut latencies()).await?;
+        // Random values do not compress: the snapshot is at least as large as they are.
+        let half = (self.keys * self.value_bytes / 2) as u64;
+        let mut ignored = latencies();
+        let (interrupted, caught_up) = tokio::join!(
+            interrupt(&mut learner, half),
+            self.until_caught_up(&mut bed, &load, node, &mut ignored)
+        );
+        let interrupted_written_bytes = interrupted?;
+        caught_up?;
         let result = Figures {
             rate: load.rate.unwrap_or(0.0),
             p99_micros: base.value_at_quantile(0.99),
@@ -161,12 +166,14 @@ async fn window(bed: &mut Bed, load: &Load, all: &mut Histogram<u64>) -> Result<
         .map_err(|error| BenchError::Call { what: "adding latencies".to_owned(), reason: error.to_string() })
 }
 
-/// Waits until `learner` has written `bytes`; returns how many it has.
-async fn half_way(learner: &mut Server, bytes: u64) -> Result<u64, BenchError> {
+/// Kills `learner` when it has written `bytes`, and starts it again; returns how many it had.
+async fn interrupt(learner: &mut Server, bytes: u64) -> Result<u64, BenchError> {
     let start = Instant::now();
     loop {
         let written = Usage::of(learner.pid()).written_bytes;
         if written >= bytes {
+            learner.kill().await;
+            learner.restart().await?;
             return Ok(written);
         }
         learner.alive()?;

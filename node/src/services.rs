@@ -18,7 +18,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::admin::{AdminService, DamagedAdmin};
-use crate::api::{ClusterService, Executor, ForwardService, KvService};
+use crate::api::{ApiSettings, ClusterService, Executor, ForwardService, KvService};
 use crate::config::Config;
 use crate::handle::Handle;
 use crate::health::Readiness;
@@ -85,8 +85,9 @@ fn executor(
 ) -> Executor {
     let (asker, answers) = parts.handle.asker();
     runtime.runtime().spawn(answers);
-    let (deadline, expiry) = (config.deadline, config.session_expiry);
-    Executor::new(&parts.handle, asker, parts.book.clone(), forwarder, deadline, expiry)
+    let Config { deadline, session_expiry, batch_operations, .. } = *config;
+    let settings = ApiSettings { deadline, session_expiry, batch_operations };
+    Executor::new(&parts.handle, asker, parts.book.clone(), forwarder, settings)
 }
 
 fn serve_clients(
@@ -97,7 +98,9 @@ fn serve_clients(
     drained: watch::Receiver<bool>,
 ) -> impl Future<Output = io::Result<()>> + Send + use<> {
     let most = config.message_bytes.0;
-    let forwarder = Forwarder::new(parts.book.clone(), config.deadline);
+    let summary = parts.handle.summary();
+    let cluster = move || summary.borrow().identity.member.unwrap_or_default().0;
+    let forwarder = Forwarder::new(parts.book.clone(), cluster, config.deadline);
     let kv = KvService::new(executor(config, runtime, parts, Some(forwarder)));
     let kv = KvServer::new(kv).max_decoding_message_size(most).max_encoding_message_size(most);
     let cluster = ClusterServer::new(ClusterService::new(&parts.handle, parts.book.clone()));
@@ -119,8 +122,12 @@ fn serve_clients(
     }
 }
 
+/// Names only what is served on the port of clients.
 fn reflection<'a>() -> tonic_reflection::server::Builder<'a> {
     tonic_reflection::server::Builder::configure()
+        .with_service_name("kvcluster.v1.Kv")
+        .with_service_name("kvcluster.v1.Cluster")
+        .with_service_name("grpc.health.v1.Health")
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }

@@ -5,21 +5,20 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::vec;
 
 use futures_util::task::AtomicWaker;
 use futures_util::{Stream, StreamExt};
-use prost::Message;
 use proto::v1::{BatchItem, BatchRequest, BatchResponse, BatchResult};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tonic::{Status, Streaming};
 
 use super::errors;
 use super::executor::{Executor, refusal};
+use super::outgoing::Outgoing;
 
 /// Requests of one stream that are executed at a time; the stream is not read while there are so many.
 const MOST_UNDER_WAY: usize = 10_000;
-/// A response is closed when it is so long.
-const RESPONSE_BYTES: usize = 4 << 20;
 /// Between two looks at deadlines.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -29,6 +28,8 @@ pub struct Batches {
     executor: Executor,
     /// None: it has ended.
     requests: Option<Streaming<BatchRequest>>,
+    /// Of the message that was read last; they wait for room.
+    items: vec::IntoIter<BatchItem>,
     shared: Arc<Shared>,
     look: Interval,
 }
@@ -42,12 +43,10 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    results: Vec<BatchResult>,
+    outgoing: Outgoing,
     /// By our own number: the client's id, and until when it waits.
     under_way: HashMap<u64, (u64, Instant)>,
     last: u64,
-    /// The client is gone.
-    abandoned: bool,
 }
 
 impl Shared {
@@ -55,14 +54,19 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An answer came; nobody wants it if its time was over.
+    /// An answer came; nobody wants it if its time was over, or the client is gone.
     fn answered(&self, number: u64, result: BatchResult) {
         let mut state = self.state();
-        if state.under_way.remove(&number).is_some() && !state.abandoned {
-            state.results.push(result);
+        if state.under_way.remove(&number).is_some() {
+            state.outgoing.push(result);
             drop(state);
             self.waker.wake();
         }
+    }
+
+    fn has_room(&self) -> bool {
+        let state = self.state();
+        state.under_way.len() < MOST_UNDER_WAY && !state.outgoing.is_full()
     }
 }
 
@@ -70,12 +74,13 @@ impl Batches {
     pub(super) fn new(executor: Executor, requests: Streaming<BatchRequest>) -> Self {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { executor, requests: Some(requests), shared: Arc::default(), look }
+        let items = Vec::new().into_iter();
+        Self { executor, requests: Some(requests), items, shared: Arc::default(), look }
     }
 
     fn execute(&self, item: BatchItem) {
         let patience = match item.deadline_millis {
-            0 => self.executor.default_deadline,
+            0 => self.executor.default_deadline(),
             millis => Duration::from_millis(millis.into()),
         };
         let number = {
@@ -89,12 +94,16 @@ impl Batches {
         self.executor.execute(item, move |result| shared.answered(number, result));
     }
 
-    /// Reads what has arrived. An error: the client broke off.
+    /// Reads what has arrived, as far as there is room. An error: the client broke off.
     fn read(&mut self, context: &mut Context<'_>) -> Result<(), Status> {
-        while self.shared.state().under_way.len() < MOST_UNDER_WAY {
+        while self.shared.has_room() {
+            if let Some(item) = self.items.next() {
+                self.execute(item);
+                continue;
+            }
             let Some(requests) = &mut self.requests else { return Ok(()) };
             match requests.poll_next_unpin(context) {
-                Poll::Ready(Some(Ok(batch))) => batch.items.into_iter().for_each(|item| self.execute(item)),
+                Poll::Ready(Some(Ok(batch))) => self.items = batch.items.into_iter(),
                 Poll::Ready(Some(Err(status))) => return Err(status),
                 Poll::Ready(None) => self.requests = None,
                 Poll::Pending => return Ok(()),
@@ -107,26 +116,13 @@ impl Batches {
     fn expire(&self) {
         let now = Instant::now();
         let mut state = self.shared.state();
-        let State { under_way, results, .. } = &mut *state;
+        let State { under_way, outgoing, .. } = &mut *state;
         let late = under_way.extract_if(|_, (_, deadline)| *deadline <= now);
-        results.extend(late.map(|(_, (id, _))| refusal(id, errors::deadline())));
+        late.for_each(|(_, (id, _))| outgoing.push(refusal(id, errors::deadline())));
     }
 
-    /// Answers for one message.
-    fn next_response(&self) -> Option<BatchResponse> {
-        let mut state = self.shared.state();
-        if state.results.is_empty() {
-            return None;
-        }
-        let mut bytes = 0;
-        let fits = |result: &&BatchResult| {
-            bytes += result.encoded_len();
-            bytes <= RESPONSE_BYTES
-        };
-        let count = state.results.iter().take_while(fits).count().max(1);
-        let rest = state.results.split_off(count);
-        let results = std::mem::replace(&mut state.results, rest);
-        Some(BatchResponse { results })
+    fn has_ended(&self) -> bool {
+        self.requests.is_none() && self.items.len() == 0 && self.shared.state().under_way.is_empty()
     }
 }
 
@@ -143,18 +139,18 @@ impl Stream for Batches {
         while waits && self.look.poll_tick(context).is_ready() {
             self.expire();
         }
-        match self.next_response() {
+        let response = self.shared.state().outgoing.pop();
+        match response {
             Some(response) => Poll::Ready(Some(Ok(response))),
-            None if self.requests.is_none() && self.shared.state().under_way.is_empty() => Poll::Ready(None),
+            None if self.has_ended() => Poll::Ready(None),
             None => Poll::Pending,
         }
     }
 }
 
 impl Drop for Batches {
+    /// The client is gone: answers find nobody.
     fn drop(&mut self) {
-        let mut state = self.shared.state();
-        state.abandoned = true;
-        state.results.clear();
+        *self.shared.state() = State::default();
     }
 }

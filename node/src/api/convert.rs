@@ -9,7 +9,9 @@ use proto::v1::condition::Test as AskedTest;
 use proto::v1::consistency::Level;
 use proto::v1::operation::Kind as AskedOperation;
 use store::replica::{Consistency, Query, Read, Reply, Request};
-use store::request::{Attempt, Condition, Operation, Page, Scan, Test, Versioned, Write, WriteOutcome};
+use store::request::{
+    Attempt, Condition, Operation, Page, RequestError, Scan, Test, Versioned, Write, WriteOutcome,
+};
 use store::timestamp::Timestamp;
 
 use super::errors::invalid;
@@ -35,6 +37,19 @@ pub(super) enum Form {
 /// Whether a request is one for the leader only.
 pub(super) fn is_for_leader(asked: &Asked) -> bool {
     !matches!(asked, Asked::Get(_) | Asked::Scan(_))
+}
+
+/// Refuses a write of too many parts before anything is made of them, in the words of the store.
+pub(super) fn check_counts(asked: &Asked, limit: usize) -> Result<(), RequestError> {
+    let Asked::Write(write) = asked else { return Ok(()) };
+    let counts = [
+        ("the number of conditions", write.conditions.len()),
+        ("the number of operations", write.operations.len()),
+    ];
+    match counts.into_iter().find(|(_, size)| *size > limit) {
+        Some((what, size)) => Err(RequestError::TooLarge { what, size, limit }),
+        None => Ok(()),
+    }
 }
 
 /// What the store is asked.
@@ -102,8 +117,11 @@ fn no_keyspace(keyspace: &str) -> Result<(), Refused> {
 }
 
 fn consistency(asked: Option<v1::Consistency>) -> Result<Consistency, Refused> {
-    match asked.and_then(|asked| asked.level) {
-        None | Some(Level::Linearizable(_)) => Ok(Consistency::Linearizable),
+    let Some(v1::Consistency { level }) = asked else { return Ok(Consistency::Linearizable) };
+    match level {
+        // Maybe one that this version does not know.
+        None => Err(invalid("consistency has no level: set one, or leave consistency out")),
+        Some(Level::Linearizable(_)) => Ok(Consistency::Linearizable),
         Some(Level::SnapshotTimestamp(timestamp)) => Ok(Consistency::Snapshot(Timestamp(timestamp))),
         Some(Level::StaleWithinMillis(millis)) => {
             let bound = Duration::from_millis(millis);
@@ -232,9 +250,12 @@ mod tests {
         assert!(refused(with(condition(b"", None))).contains("has no test"));
         let write = v1::WriteRequest { operations: vec![v1::Operation { kind: None }], ..Default::default() };
         assert!(refused(Asked::Write(write)).contains("has no kind"));
-        let level = Some(Level::StaleWithinMillis(600_001));
-        let get = v1::GetRequest { consistency: Some(v1::Consistency { level }), ..Default::default() };
-        assert!(refused(Asked::Get(get)).contains("at most 600000"));
+        let get = |level| {
+            let consistency = Some(v1::Consistency { level });
+            refused(Asked::Get(v1::GetRequest { consistency, ..Default::default() }))
+        };
+        assert!(get(Some(Level::StaleWithinMillis(600_001))).contains("at most 600000"));
+        assert!(get(None).contains("has no level"));
     }
 
     #[test]

@@ -27,6 +27,18 @@ pub(super) fn deadline() -> ErrorDetail {
     ErrorDetail { message: message.into(), kind: Some(Kind::DeadlineExceeded(DeadlineExceeded {})) }
 }
 
+/// There will be no answer: this node stops.
+pub(super) fn lost(changes: bool) -> ErrorDetail {
+    let error = if changes { RequestError::OutcomeUnknown } else { RequestError::NoLeader };
+    detail(&error, |_| None)
+}
+
+/// The client does not read its answers.
+pub(super) fn unread_answers() -> ErrorDetail {
+    let message = "too many answers wait to be read on this stream: read them, or ask for less at once";
+    ErrorDetail { message: message.into(), kind: Some(Kind::Busy(Busy { retry_after_millis: RETRY_MILLIS })) }
+}
+
 /// A refusal of the store. `address` is where a node serves clients.
 pub(super) fn detail(error: &RequestError, address: impl Fn(NodeId) -> Option<String>) -> ErrorDetail {
     let kind = match error {
@@ -65,8 +77,8 @@ fn code(kind: Option<&Kind>) -> Code {
         Some(Kind::TooOld(_) | Kind::InTheFuture(_)) => Code::OutOfRange,
         Some(Kind::TooStale(_) | Kind::SessionExpired(_)) => Code::FailedPrecondition,
         Some(Kind::DeadlineExceeded(_)) => Code::DeadlineExceeded,
-        // Neither done nor not done; nothing that a proxy may repeat by itself.
-        Some(Kind::OutcomeUnknown(_)) => Code::Aborted,
+        // Nothing that a proxy repeats by itself.
+        Some(Kind::OutcomeUnknown(_)) => Code::Unknown,
     }
 }
 
@@ -124,7 +136,7 @@ mod tests {
                 "AlreadyAcknowledged",
             ),
             (RequestError::DiskReserve { nodes }, Code::ResourceExhausted, "[1, 2]"),
-            (RequestError::OutcomeUnknown, Code::Aborted, "OutcomeUnknown"),
+            (RequestError::OutcomeUnknown, Code::Unknown, "OutcomeUnknown"),
             (RequestError::WrongEpoch { epoch: 3 }, Code::ResourceExhausted, "Busy"),
             (RequestError::Busy { what: "x", delay_millis: 5 }, Code::ResourceExhausted, "Busy"),
         ];

@@ -15,8 +15,11 @@ use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::batch::Batches;
-use super::errors;
 use super::executor::Executor;
+use super::{convert, errors};
+
+/// An answer that comes when the client has just given up is of no use: this much earlier, at most, the server does.
+const WAY_BACK: Duration = Duration::from_millis(20);
 
 /// See `kvcluster.v1.Kv`.
 pub struct KvService {
@@ -33,6 +36,7 @@ impl KvService {
     /// One request. A client that goes away takes nothing back: what was begun is executed.
     async fn call(&self, patience: Duration, request: Asked) -> Result<Told, Status> {
         let deadline_millis = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX).max(1);
+        let changes = convert::is_for_leader(&request);
         let (answered, answer) = oneshot::channel();
         self.executor.execute(BatchItem { id: 0, deadline_millis, request: Some(request) }, |result| {
             // Whoever asked may have given up.
@@ -40,7 +44,7 @@ impl KvService {
         });
         let result = match timeout(patience, answer).await {
             Ok(Ok(result)) => result.result,
-            Ok(Err(_)) => return Err(Status::unavailable("this node stops: ask another one")),
+            Ok(Err(_)) => Some(Told::Error(errors::lost(changes))),
             Err(_) => Some(Told::Error(errors::deadline())),
         };
         match result {
@@ -52,7 +56,10 @@ impl KvService {
 
     fn patience<T>(&self, request: &Request<T>) -> Duration {
         let asked = request.metadata().get("grpc-timeout").and_then(|text| text.to_str().ok());
-        asked.and_then(parse_timeout).unwrap_or(self.executor.default_deadline)
+        match asked.and_then(parse_timeout) {
+            Some(patience) => patience - WAY_BACK.min(patience / 10),
+            None => self.executor.default_deadline(),
+        }
     }
 }
 

@@ -15,9 +15,10 @@ mod errors;
 mod executor;
 mod forward;
 mod kv;
+mod outgoing;
 
 pub use batch::Batches;
 pub use cluster::ClusterService;
-pub use executor::Executor;
+pub use executor::{ApiSettings, Executor};
 pub use forward::ForwardService;
 pub use kv::KvService;

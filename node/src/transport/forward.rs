@@ -13,7 +13,7 @@ use proto::v1::error_detail::Kind;
 use proto::v1::{
     BatchItem, BatchRequest, BatchResult, Busy, DeadlineExceeded, ErrorDetail, NoLeader, OutcomeUnknown,
 };
-use raft::NodeId;
+use raft::{ClusterId, NodeId};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -41,6 +41,7 @@ type Then = Box<dyn FnOnce(BatchResult) + Send>;
 #[derive(Clone)]
 pub struct Forwarder {
     book: AddressBook,
+    cluster: Arc<dyn Fn() -> ClusterId + Send + Sync>,
     default_deadline: Duration,
     links: Arc<Mutex<HashMap<NodeId, Arc<Link>>>>,
 }
@@ -92,10 +93,14 @@ impl Waiting {
 }
 
 impl Forwarder {
-    /// Finds leaders by `book`. A request without a deadline has the default one.
+    /// Finds leaders by `book`, in the cluster that `cluster` names. A request without a deadline has the default one.
     #[must_use]
-    pub fn new(book: AddressBook, default_deadline: Duration) -> Self {
-        Self { book, default_deadline, links: Arc::default() }
+    pub fn new(
+        book: AddressBook,
+        cluster: impl Fn() -> ClusterId + Send + Sync + 'static,
+        default_deadline: Duration,
+    ) -> Self {
+        Self { book, cluster: Arc::new(cluster), default_deadline, links: Arc::default() }
     }
 
     /// Brings `item` to `leader`, never twice; `then` gets the answer, with the id of the item. To be called on the
@@ -117,11 +122,20 @@ impl Forwarder {
         links.retain(|_, link| !lock(&link.state).closed);
         let link = links.entry(leader).or_insert_with(|| {
             let link = Arc::new(Link::default());
-            tokio::spawn(run(Arc::clone(&link), self.book.clone(), leader));
+            let receiver = receiver((self.cluster)(), leader);
+            tokio::spawn(run(Arc::clone(&link), self.book.clone(), leader, receiver));
             link
         });
         Arc::clone(link)
     }
+}
+
+/// Who a forwarded stream is meant for, in its metadata: an address may lead to another node, or another cluster.
+pub(crate) const RECEIVER: &str = "kvcluster-receiver";
+
+/// A node as [`RECEIVER`] names it.
+pub(crate) fn receiver(cluster: ClusterId, node: NodeId) -> String {
+    format!("{:032x}/{node}", cluster.0)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -247,9 +261,9 @@ impl Drop for Closing {
 }
 
 /// Until the stream ends, or nothing was forwarded for a long time.
-async fn run(link: Arc<Link>, book: AddressBook, leader: NodeId) {
+async fn run(link: Arc<Link>, book: AddressBook, leader: NodeId, receiver: String) {
     let link = Closing(link);
-    let streaming = stream_to(&link.0, &book, leader);
+    let streaming = stream_to(&link.0, &book, leader, &receiver);
     tokio::pin!(streaming);
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -270,7 +284,7 @@ async fn run(link: Arc<Link>, book: AddressBook, leader: NodeId) {
     }
 }
 
-async fn stream_to(link: &Arc<Link>, book: &AddressBook, leader: NodeId) {
+async fn stream_to(link: &Arc<Link>, book: &AddressBook, leader: NodeId, receiver: &str) {
     let Some(address) = book.peer(leader) else { return };
     let Ok(Ok(channel)) = timeout(CONNECT, channel::connect(&address)).await else { return };
     let requests = stream::unfold(Arc::clone(link), async |link| {
@@ -280,6 +294,9 @@ async fn stream_to(link: &Arc<Link>, book: &AddressBook, leader: NodeId) {
     let mut client = ForwardClient::new(channel)
         .max_decoding_message_size(MESSAGE_BYTES)
         .max_encoding_message_size(MESSAGE_BYTES);
+    let mut requests = tonic::Request::new(requests);
+    let Ok(receiver) = receiver.parse() else { return };
+    requests.metadata_mut().insert(RECEIVER, receiver);
     let Ok(opened) = client.batch(requests).await else { return };
     let mut responses = opened.into_inner();
     while let Ok(Some(response)) = responses.message().await {

@@ -31,7 +31,11 @@ impl Forwarding {
         let book = AddressBook::new(Mine::default(), PeerAddresses::default());
         book.learn(LEADER, address, None);
         let (tell, results) = unbounded_channel();
-        Self { forwarder: Forwarder::new(book, Duration::from_secs(20)), tell, results }
+        Self {
+            forwarder: Forwarder::new(book, || raft::ClusterId(7), Duration::from_secs(20)),
+            tell,
+            results,
+        }
     }
 
     fn to_leader(leader: &Leader) -> Self {

@@ -12,21 +12,21 @@
 //!   rules      what the entries of a log may do; check: the histories, replayed by timestamp on a model map
 //! ```
 
-mod check;
+pub mod check;
 mod client;
 mod coverage;
 mod disks;
 mod event;
 mod heal;
-mod history;
+pub mod history;
 mod host;
 mod inject;
-mod model;
+pub mod model;
 mod monitor;
 mod operator;
 mod plan;
 mod process;
-mod rules;
+pub mod rules;
 mod shell;
 mod snapshot;
 mod workload;

@@ -1,0 +1,110 @@
+//! Several clients at once, and what they see.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use sim::nodes::history::Done;
+use testing::{Cluster, wait_until};
+use tokio::task::JoinSet;
+
+use crate::client::{Client, State};
+
+/// Of which [`PATIENT`] only read.
+const CLIENTS: usize = 8;
+/// These wait for an answer until a stopped node goes on.
+const PATIENT: usize = 2;
+
+/// What all clients have in common.
+pub(crate) struct Shared {
+    begun: Instant,
+    order: AtomicU64,
+    pub(crate) stop: AtomicBool,
+    writes: Mutex<Writes>,
+}
+
+#[derive(Clone, Copy)]
+struct Writes {
+    count: u64,
+    last: Instant,
+    longest: Duration,
+}
+
+impl Shared {
+    /// The place of this moment in the order of all, and the time in nanoseconds.
+    pub(crate) fn now(&self) -> (u64, u64) {
+        (self.order.fetch_add(1, Ordering::SeqCst), self.begun.elapsed().as_nanos() as u64)
+    }
+
+    /// A write was successful.
+    pub(crate) fn written(&self) {
+        let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        writes.longest = writes.longest.max(now - writes.last);
+        (writes.last, writes.count) = (now, writes.count + 1);
+    }
+}
+
+/// Clients that ask until they are stopped.
+pub struct Load {
+    shared: Arc<Shared>,
+    clients: JoinSet<Vec<Done>>,
+}
+
+/// What the clients of a load saw.
+pub struct Seen {
+    /// Every request, whatever became of it.
+    pub history: Vec<Done>,
+    /// Writes that were acknowledged.
+    pub written: u64,
+    /// The longest time without a successful write.
+    pub longest: Duration,
+}
+
+impl Load {
+    /// Clients of all nodes of a cluster, which write values of `padding` bytes and a few more.
+    #[must_use]
+    pub fn start(cluster: &Cluster, padding: usize) -> Self {
+        let now = Instant::now();
+        let writes = Writes { count: 0, last: now, longest: Duration::ZERO };
+        let (order, stop) = (AtomicU64::new(1), AtomicBool::new(false));
+        let shared = Arc::new(Shared { begun: now, order, stop, writes: Mutex::new(writes) });
+        let mut clients = JoinSet::new();
+        for name in 0..CLIENTS {
+            let only_reads = name < PATIENT;
+            let client = Client {
+                name,
+                nodes: cluster.nodes.iter().map(testing::NodeProcess::kv).collect(),
+                random: StdRng::from_os_rng(),
+                shared: Arc::clone(&shared),
+                patience: Duration::from_millis(if only_reads { 6_000 } else { 400 }),
+                only_reads,
+                padding,
+                state: State::default(),
+            };
+            clients.spawn(client.run());
+        }
+        Self { shared, clients }
+    }
+
+    fn writes(&self) -> Writes {
+        *self.shared.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until so many more writes were acknowledged.
+    pub async fn more(&self, writes: u64) {
+        let enough = self.writes().count + writes;
+        wait_until("writes are acknowledged", async || (self.writes().count >= enough).then_some(())).await;
+    }
+
+    /// Stops the clients, each when it knows the outcome of its request.
+    pub async fn stop(self) -> Seen {
+        let writes = self.writes();
+        let longest = writes.longest.max(writes.last.elapsed());
+        self.shared.stop.store(true, Ordering::Relaxed);
+        let history = self.clients.join_all().await.into_iter().flatten().collect();
+        Seen { history, written: writes.count, longest }
+    }
+}
