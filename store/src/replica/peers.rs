@@ -104,6 +104,22 @@ impl Peers {
         (2 * (voters - short.len()) <= voters).then_some(short)
     }
 
+    /// The other members that reported, within `window`, that they have less than `reserve`.
+    pub(crate) fn without_space(
+        &self,
+        now: Now,
+        configuration: &Configuration,
+        reserve: u64,
+        window: Duration,
+    ) -> Vec<NodeId> {
+        let is_short = |node: &NodeId| {
+            self.report(now, configuration, *node)
+                .is_some_and(|report| report.free_bytes < reserve && now.time.since(report.at) < window)
+        };
+        let others = configuration.members.keys().filter(|node| self.me.is_none_or(|me| me.node != **node));
+        others.copied().filter(is_short).collect()
+    }
+
     /// The members that did not report, since this node started, that they understand `version`.
     pub(crate) fn without_version(
         &self,
@@ -154,6 +170,18 @@ mod tests {
         peers.heard(NodeId(3), report(3, 0, RESERVE));
         assert_eq!(short(&peers, 999), None);
         assert_eq!(short(&peers, 1_000), Some(vec![NodeId(2), NodeId(3)]), "too long ago");
+    }
+
+    #[test]
+    fn only_who_reported_to_be_short_of_space_lately_is() {
+        let (mut peers, configuration) = three();
+        let short = |peers: &Peers, millis| peers.without_space(at(millis), &configuration, RESERVE, WINDOW);
+        peers.set_free_bytes(0);
+        assert_eq!(short(&peers, 0), [], "silence is no report, and nobody holds back itself");
+        peers.heard(NodeId(2), report(2, 0, RESERVE - 1));
+        peers.heard(NodeId(3), report(3, 0, RESERVE));
+        assert_eq!(short(&peers, 999), [NodeId(2)]);
+        assert_eq!(short(&peers, 1_000), [], "too long ago");
     }
 
     #[test]

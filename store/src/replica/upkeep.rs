@@ -65,12 +65,19 @@ impl Replica {
         self.versions.observe(now, applied);
         self.activity.observe(now, applied);
         if self.leadership.is_some() {
+            self.hold_back(host);
             self.end_sessions(host)?;
             self.raise_threshold(host)?;
         }
         self.look_at_transfers(host, out);
         self.sweep(host)?;
         self.compact(host, out)
+    }
+
+    /// Whoever is short of space is sent no entries, as long as the others are a majority.
+    fn hold_back<L, E>(&mut self, host: &Host<'_, L, E>) {
+        let (reserve, window) = (host.settings.reserve_bytes, host.settings.raft.election_timeout);
+        self.raft.hold_back(&host.peers.without_space(host.now, &self.configuration, reserve, window));
     }
 
     /// Sessions end by elapsed time alone: the timestamp that was applied so long ago is their floor.
