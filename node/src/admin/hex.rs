@@ -5,6 +5,7 @@ use std::fmt;
 use tonic::Status;
 
 use super::errors;
+use crate::transport;
 
 /// Writes an id.
 pub fn write(id: impl fmt::LowerHex) -> String {
@@ -16,9 +17,7 @@ pub fn write(id: impl fmt::LowerHex) -> String {
 /// # Errors
 /// It is none; `name` says which.
 pub fn read(name: &str, text: &str) -> Result<u128, Status> {
-    let is_id = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
-    let id = u128::from_str_radix(text, 16).ok().filter(|id| is_id && *id > 0);
-    id.ok_or_else(|| {
+    transport::id(text).filter(|id| *id > 0).ok_or_else(|| {
         errors::invalid(format!("{name} is {text:?}: write 32 hexadecimal digits, not all zero"))
     })
 }

@@ -37,7 +37,7 @@ pub(super) fn read(hello: &Hello) -> Option<Header> {
 }
 
 /// 32 hexadecimal digits.
-pub(super) fn id(text: &str) -> Option<u128> {
+pub(crate) fn id(text: &str) -> Option<u128> {
     let is_id = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
     is_id.then(|| u128::from_str_radix(text, 16).ok()).flatten()
 }

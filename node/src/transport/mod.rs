@@ -21,6 +21,7 @@ mod snapshot_service;
 pub use address_book::{AddressBook, Mine, PeerAddresses};
 pub use forward::Forwarder;
 pub(crate) use forward::{RECEIVER, receiver};
+pub(crate) use hello::id;
 pub use raft_service::RaftService;
 pub use senders::{Senders, TransportCounters};
 pub use snapshot_service::SnapshotService;
