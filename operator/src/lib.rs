@@ -1,0 +1,1 @@
+//! The parts of kv-operator.

@@ -1,0 +1,3 @@
+//! kv-operator: runs KvClusters on Kubernetes.
+
+fn main() {}
