@@ -1,0 +1,106 @@
+//! The members as the leader lists them, and what the spec makes of their number.
+
+use crate::ids::{NodeId, Template};
+use crate::observed::{Claim, LeaderView, MemberObjects, MemberView, Observed, Pod, Role};
+
+/// More voters than this make writes slower and nothing safer.
+pub const MOST_VOTERS: u32 = 7;
+
+/// How many of so many members vote: the largest odd number that fits. At least one.
+pub fn voters_of(replicas: u32) -> usize {
+    let most = replicas.clamp(1, MOST_VOTERS);
+    (most - (most + 1) % 2) as usize
+}
+
+/// The members, if a leader was seen whose list can be believed.
+pub(crate) struct Members<'a> {
+    /// The leader's view; none: no leader, or one that does not know the latest list yet.
+    pub view: Option<&'a LeaderView>,
+    observed: &'a Observed,
+}
+
+impl<'a> Members<'a> {
+    pub fn of(observed: &'a Observed) -> Self {
+        let latest = observed.recorded.configuration_at;
+        Self { view: observed.leader.as_ref().filter(|view| view.configuration_at >= latest), observed }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &'a MemberView> + use<'a> {
+        self.view.map(|view| view.members.as_slice()).unwrap_or_default().iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    pub fn get(&self, node: NodeId) -> Option<&'a MemberView> {
+        self.iter().find(|member| member.node == node)
+    }
+
+    pub fn voters(&self) -> usize {
+        self.iter().filter(|member| member.role == Role::Voter).count()
+    }
+
+    /// A view that changes may be planned on: committed, of a leader that hears a majority, so that no other one can have
+    /// gone on without it.
+    pub fn changeable(&self) -> Option<&'a LeaderView> {
+        self.view.filter(|view| view.committed && self.has_quorum())
+    }
+
+    pub fn has_quorum(&self) -> bool {
+        let answering = self.iter().filter(|member| member.role == Role::Voter && member.answers).count();
+        answering * 2 > self.voters()
+    }
+
+    /// Live members that the user wants replaced: each keeps its place until another has taken it.
+    pub fn leaving(&self) -> impl Iterator<Item = &'a MemberView> + use<'a> {
+        let observed = self.observed;
+        self.iter().filter(move |member| asked_to_leave(observed, member.node))
+    }
+
+    /// How many members there should be now: one more while a live one is being replaced.
+    pub fn wanted(&self) -> usize {
+        self.observed.spec.replicas.max(1) as usize + usize::from(self.leaving().next().is_some())
+    }
+
+    /// The best next leader among those for which `stays` holds.
+    pub fn successor(&self, stays: impl Fn(NodeId) -> bool) -> Option<NodeId> {
+        self.iter()
+            .filter(|member| {
+                member.role == Role::Voter && member.caught_up && member.answers && stays(member.node)
+            })
+            .max_by_key(|member| (member.matched, std::cmp::Reverse(member.node)))
+            .map(|member| member.node)
+    }
+}
+
+/// The user asks for another member in place of this one.
+pub(crate) fn asked_to_leave(observed: &Observed, node: NodeId) -> bool {
+    observed
+        .objects
+        .get(&node)
+        .and_then(|objects| objects.set.as_ref())
+        .is_some_and(|set| set.replace && !set.deleting)
+}
+
+impl MemberObjects {
+    pub(crate) fn ready(&self) -> bool {
+        self.pod.as_ref().is_some_and(|pod| pod.ready && !pod.deleting)
+    }
+
+    pub(crate) fn stuck(&self) -> Option<&str> {
+        self.pod.as_ref().filter(|pod| !pod.deleting)?.stuck.as_deref()
+    }
+
+    /// The pod, if it was made from another template and is not on its way out already.
+    pub(crate) fn outdated_pod(&self, template: &Template) -> Option<&Pod> {
+        self.pod.as_ref().filter(|pod| pod.template != *template && !pod.deleting)
+    }
+}
+
+impl Observed {
+    /// The claim was made for this cluster.
+    pub(crate) fn owns(&self, claim: &Claim) -> bool {
+        claim.cluster_id.is_some() && claim.cluster_id == self.recorded.cluster_id
+    }
+}

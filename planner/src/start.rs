@@ -1,0 +1,174 @@
+//! The beginning of a cluster, and the objects that every member needs.
+
+use crate::action::Action;
+use crate::ids::{ClusterId, DiskId, NodeId};
+use crate::members::Members;
+use crate::observed::{MemberObjects, Observed, Report, ReportedState, RetainedVolumes};
+use crate::plan::Step;
+
+/// From nothing to one voter. The disk that begins the cluster is recorded before it begins: whatever crashes, no second
+/// disk can begin it again.
+pub(crate) fn step(observed: &Observed) -> Step {
+    let Some(cluster_id) = &observed.recorded.cluster_id else { return choose(observed) };
+    let node = first_node(observed);
+    let objects = observed.objects.get(&node).cloned().unwrap_or_default();
+    match &objects.claim {
+        None if observed.recorded.first.is_some() => {
+            return Step::Stop(format!(
+                "the volume of member {node} is gone before the cluster was known to have begun"
+            ));
+        }
+        None => {
+            return Step::Act(
+                Action::CreateClaim { node },
+                format!("the first member, {node}, needs a volume"),
+            );
+        }
+        Some(claim) if claim.deleting => {
+            return Step::Wait(format!("the volume claim of member {node} is being deleted"));
+        }
+        Some(claim) if !observed.owns(claim) => {
+            return Step::Stop(format!("the volume claim of member {node} is not of this cluster"));
+        }
+        Some(_) => {}
+    }
+    if let Some(step) = run(observed, node, &objects) {
+        return step;
+    }
+    let waits = || Step::Wait(waits_for_pod(node, &objects));
+    let Some(report) = &objects.report else { return waits() };
+    match (&observed.recorded.first, &report.disk) {
+        (_, None) => waits(),
+        (None, Some(disk)) if empty(report) => Step::Act(
+            Action::RecordFirst { node, disk: disk.clone() },
+            format!("the empty disk {disk} will begin the cluster"),
+        ),
+        (None, Some(_)) => {
+            Step::Stop(format!("the volume of member {node} holds the data of another cluster"))
+        }
+        (Some((_, first)), Some(disk)) if first != disk => {
+            Step::Stop(format!("member {node} has another disk than the one recorded to begin the cluster"))
+        }
+        (Some((_, first)), Some(_)) => begin(cluster_id, node, first, report),
+    }
+}
+
+fn begin(cluster_id: &ClusterId, node: NodeId, first: &DiskId, report: &Report) -> Step {
+    if empty(report) {
+        let action = Action::Bootstrap { cluster_id: cluster_id.clone(), node, disk: first.clone() };
+        return Step::Act(action, format!("member {node} begins the cluster"));
+    }
+    if report.cluster_id.as_ref() == Some(cluster_id) && report.state == ReportedState::Member {
+        return Step::Act(Action::RecordBootstrapped, format!("member {node} has begun the cluster"));
+    }
+    Step::Stop(format!("member {node} reports neither an empty disk nor this cluster: {}", report.fault))
+}
+
+fn empty(report: &Report) -> bool {
+    report.state == ReportedState::Waiting && report.cluster_id.is_none()
+}
+
+/// Which cluster this is to be: volumes of an earlier one are not touched unasked.
+fn choose(observed: &Observed) -> Step {
+    let kept = || {
+        observed.objects.values().filter_map(|objects| objects.claim.as_ref()).filter(|claim| !claim.deleting)
+    };
+    if kept().next().is_none() || observed.spec.retained_volumes == Some(RetainedVolumes::StartNew) {
+        return Step::Act(Action::RecordClusterId, "a new cluster begins".to_owned());
+    }
+    let mut earlier: Vec<&ClusterId> =
+        kept().filter(|claim| !claim.removed).filter_map(|claim| claim.cluster_id.as_ref()).collect();
+    earlier.sort();
+    earlier.dedup();
+    match (observed.spec.retained_volumes, earlier.as_slice()) {
+        (None, _) => Step::Stop(
+            "volumes of an earlier cluster of this name exist: set spec.retainedVolumes".to_owned(),
+        ),
+        (_, [one]) => Step::Act(
+            Action::RecordAdoption { cluster_id: (*one).clone() },
+            format!("the earlier cluster {one} runs again on its volumes"),
+        ),
+        (_, []) => Step::Stop("no volume of a member of an earlier cluster can be adopted".to_owned()),
+        (_, _) => Step::Stop(
+            "volumes of several earlier clusters exist: delete those that are not to be adopted".to_owned(),
+        ),
+    }
+}
+
+/// Higher than every id that a volume of an earlier cluster has, since names of volumes are made of ids.
+fn first_node(observed: &Observed) -> NodeId {
+    if let Some((node, _)) = &observed.recorded.first {
+        return *node;
+    }
+    let claims =
+        || observed.objects.iter().filter_map(|(node, objects)| Some((node, objects.claim.as_ref()?)));
+    let own = claims().find(|(_, claim)| observed.owns(claim)).map(|(node, _)| *node);
+    own.unwrap_or_else(|| NodeId(claims().map(|(node, _)| node.0).max().unwrap_or(0) + 1))
+}
+
+/// Makes the StatefulSet of a member that has a volume, and has it run a pod.
+pub(crate) fn run(observed: &Observed, node: NodeId, objects: &MemberObjects) -> Option<Step> {
+    let Some(set) = &objects.set else {
+        return Some(Step::Act(Action::CreateSet { node }, format!("member {node} needs a StatefulSet")));
+    };
+    if set.deleting {
+        return Some(Step::Wait(format!("the StatefulSet of member {node} is being deleted")));
+    }
+    let uid = set.uid.clone();
+    if set.replicas == 0 {
+        return Some(Step::Act(
+            Action::ScaleSet { node, uid, replicas: 1 },
+            format!("member {node} needs its pod"),
+        ));
+    }
+    // It does nothing yet that a restart could hurt.
+    if set.template != observed.spec.template && !objects.ready() {
+        return Some(Step::Act(
+            Action::UpdateSet { node, uid },
+            format!("member {node} gets the current template"),
+        ));
+    }
+    if let (Some(pod), Some(_)) = (objects.outdated_pod(&observed.spec.template), objects.stuck()) {
+        let uid = pod.uid.clone();
+        return Some(Step::Act(
+            Action::DeletePod { node, uid },
+            format!("the pod of member {node} is stuck"),
+        ));
+    }
+    None
+}
+
+pub(crate) fn waits_for_pod(node: NodeId, objects: &MemberObjects) -> String {
+    match objects.stuck() {
+        Some(reason) => format!("the pod of member {node} cannot run: {reason}"),
+        None => format!("waits for the pod of member {node}"),
+    }
+}
+
+/// Every member with a volume has its StatefulSet, whoever deleted it, and with or without a leader.
+pub(crate) fn restore(observed: &Observed, members: &Members<'_>) -> Step {
+    for (node, objects) in &observed.objects {
+        let usable = objects
+            .claim
+            .as_ref()
+            .is_some_and(|claim| observed.owns(claim) && !claim.removed && !claim.deleting);
+        let member = members.view.is_none() || members.get(*node).is_some();
+        if !usable || !member {
+            continue;
+        }
+        match &objects.set {
+            None => {
+                return Step::Act(
+                    Action::CreateSet { node: *node },
+                    format!("member {node} has no StatefulSet"),
+                );
+            }
+            Some(set) if set.replicas == 0 && !set.deleting => {
+                let action = Action::ScaleSet { node: *node, uid: set.uid.clone(), replicas: 1 };
+                return Step::Act(action, format!("member {node} needs its pod"));
+            }
+            Some(_) => {}
+        }
+    }
+    if members.view.is_none() { Step::Wait("waits for a leader".to_owned()) } else { Step::Done }
+}
