@@ -1,5 +1,8 @@
 //! The members as the leader lists them, and what the spec makes of their number.
 
+use std::collections::BTreeMap;
+
+use crate::action::Change;
 use crate::ids::{NodeId, Template};
 use crate::observed::{Claim, LeaderView, MemberObjects, MemberView, Observed, Pod, Role};
 
@@ -52,6 +55,26 @@ impl<'a> Members<'a> {
         answering * 2 > self.voters()
     }
 
+    /// Whether a majority answers after each of these changes. The leader refuses the others, again and again.
+    pub fn survives(&self, changes: &[Change]) -> bool {
+        let mut voters: BTreeMap<NodeId, bool> = self
+            .iter()
+            .filter(|member| member.role == Role::Voter)
+            .map(|member| (member.node, member.answers))
+            .collect();
+        changes.iter().all(|change| {
+            match change {
+                Change::Promote(node) => {
+                    voters.insert(*node, self.get(*node).is_some_and(|member| member.answers));
+                }
+                Change::Demote(node) | Change::Remove(node) => {
+                    voters.remove(node);
+                }
+            }
+            voters.values().filter(|answers| **answers).count() * 2 > voters.len()
+        })
+    }
+
     /// Live members that the user wants replaced: each keeps its place until another has taken it.
     pub fn leaving(&self) -> impl Iterator<Item = &'a MemberView> + use<'a> {
         let observed = self.observed;
@@ -63,12 +86,13 @@ impl<'a> Members<'a> {
         self.observed.spec.replicas.max(1) as usize + usize::from(self.leaving().next().is_some())
     }
 
-    /// The best next leader among those for which `stays` holds.
+    /// The best next leader among those for which `stays` holds, and who are not to be replaced.
     pub fn successor(&self, stays: impl Fn(NodeId) -> bool) -> Option<NodeId> {
         self.iter()
             .filter(|member| {
                 member.role == Role::Voter && member.caught_up && member.answers && stays(member.node)
             })
+            .filter(|member| !asked_to_leave(self.observed, member.node))
             .max_by_key(|member| (member.matched, std::cmp::Reverse(member.node)))
             .map(|member| member.node)
     }

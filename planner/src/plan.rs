@@ -83,6 +83,9 @@ fn next(observed: &Observed, members: &Members<'_>) -> (Option<Action>, Vec<Stri
     for rule in RULES {
         match rule(observed, members) {
             Step::Done => {}
+            Step::Act(Action::ChangeMembers { changes, .. }, why) if !members.survives(&changes) => {
+                doing.push(format!("{why}, when a majority would be left that answers"));
+            }
             Step::Act(action, why) => return (Some(action), vec![why]),
             Step::Wait(why) => doing.push(why),
             Step::Stop(why) => {

@@ -2,7 +2,7 @@
 
 use crate::action::{Action, Change};
 use crate::ids::NodeId;
-use crate::members::Members;
+use crate::members::{Members, voters_of};
 use crate::observed::{MemberView, Observed, ReportedState, Role};
 use crate::plan::Step;
 
@@ -19,7 +19,7 @@ pub(crate) fn step(observed: &Observed, members: &Members<'_>) -> Step {
             return Step::Act(action, format!("member {} is removed: {reason}", member.node));
         }
     }
-    replace(members, view.leader)
+    replace(observed, members)
 }
 
 /// Removing such a member never lowers the number of failures that are survived, and needs no pod of it.
@@ -49,28 +49,44 @@ fn gone_for_certain(observed: &Observed, member: &MemberView) -> Option<String> 
 }
 
 /// The new one first, then the old one goes.
-fn replace(members: &Members<'_>, leader: NodeId) -> Step {
+fn replace(observed: &Observed, members: &Members<'_>) -> Step {
     let Some(view) = members.changeable() else { return Step::Done };
-    let Some(old) = members.leaving().next() else { return Step::Done };
-    let staying = |node: NodeId| members.leaving().all(|member| member.node != node);
-    let new = members.iter().find(|member| {
-        member.role == Role::Learner && member.caught_up && member.answers && staying(member.node)
-    });
-    let Some(new) = new else {
-        return Step::Wait(format!("member {} is replaced when another has caught up", old.node));
+    // Learners first: they count in nothing.
+    let Some(old) = members.leaving().min_by_key(|member| member.role == Role::Voter) else {
+        return Step::Done;
     };
-    if old.node == leader {
-        return match members.successor(staying) {
-            Some(to) => {
+    let stays = |node: NodeId| members.leaving().all(|member| member.node != node);
+    let staying = || members.iter().filter(|member| stays(member.node) && member.caught_up && member.answers);
+    let new = staying().find(|member| member.role == Role::Learner).map(|member| member.node);
+    let change = |changes: Vec<Change>| {
+        let why = format!("another member takes the place of member {}", old.node);
+        Step::Act(Action::ChangeMembers { planned_on: view.configuration_at, changes }, why)
+    };
+    let remove = Change::Remove(old.node);
+    if old.node == view.leader {
+        return match (members.successor(stays), new) {
+            (Some(to), _) => {
                 Step::Act(Action::Transfer { to }, format!("the leader, {}, is to be replaced", old.node))
             }
-            None => Step::Wait(format!("no voter can take over from member {}", old.node)),
+            (None, Some(new)) => change(vec![Change::Promote(new)]),
+            (None, None) => waits_for_another(old.node),
         };
     }
-    let changes = match old.role {
-        Role::Voter => vec![Change::Promote(new.node), Change::Remove(old.node)],
-        Role::Learner => vec![Change::Remove(old.node)],
+    let complete = match old.role {
+        Role::Voter => {
+            let voters = staying().filter(|member| member.role == Role::Voter).count();
+            voters >= voters_of(observed.spec.replicas)
+        }
+        // One more than wanted is here: it is the one to go, or nobody else could come.
+        Role::Learner => members.len() > observed.spec.replicas as usize,
     };
-    let why = format!("member {} takes the place of member {}", new.node, old.node);
-    Step::Act(Action::ChangeMembers { planned_on: view.configuration_at, changes }, why)
+    match (complete, old.role, new) {
+        (true, _, _) => change(vec![remove]),
+        (false, Role::Voter, Some(new)) => change(vec![Change::Promote(new), remove]),
+        (false, _, _) => waits_for_another(old.node),
+    }
+}
+
+fn waits_for_another(old: NodeId) -> Step {
+    Step::Wait(format!("member {old} is replaced when another has caught up"))
 }
