@@ -4,7 +4,7 @@ SEEDS ?= 100000
 FUZZ_SECONDS = $(or $(SECONDS),60)
 
 .DEFAULT_GOAL := help
-.PHONY: help test soak bench bench-full bench-core fuzz lint fmt clean-cache
+.PHONY: help demo test test-e2e soak bench bench-full bench-core fuzz lint fmt clean-cache
 
 help: ## show this
 	@echo "KvCluster: a strongly consistent key-value store for Kubernetes"
@@ -13,6 +13,12 @@ help: ## show this
 
 test: ## install what is missing, then run every check and test
 	@dev/test
+
+demo: ## see it on a real Kubernetes, started here as root unless KUBECONFIG names one
+	@dev/demo
+
+test-e2e: ## all tests on a real Kubernetes, as above
+	@dev/e2e full
 
 soak: ## simulate SEEDS=100000 seeds; goes on where it stopped
 	@dev/soak $(SEEDS)

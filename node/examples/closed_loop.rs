@@ -53,7 +53,7 @@ async fn measure(clients: u64, time: Duration, value: Bytes) -> Result<(), Box<d
     handle.summary().wait_for(|summary| summary.serves_writes).await?;
 
     let counters = handle.counters();
-    let count = || [counters.log_syncs.get(), counters.log_sync_nanos.get(), counters.turns.get()];
+    let count = || [counters.log_syncs.get(), counters.log_sync_times.nanos(), counters.turns.get()];
     let (before, begun, used) = (count(), now().time, cpu_micros()?);
     let (puts, on) = (Rc::new(Cell::new(0_u64)), Rc::new(Cell::new(true)));
     let tasks: Vec<_> = (0..clients)

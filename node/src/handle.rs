@@ -8,6 +8,7 @@ use store::store::{AdminError, AdminReply, AdminRequest, NodeEnvelope, NodeStatu
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
+use crate::rocks::Gauge;
 use crate::store_loop::{
     Asker, Counters, Inbox, Input, Mailbox, Queue, SnapshotSummary, Summary, Task, distribute,
 };
@@ -23,6 +24,7 @@ pub struct Handle {
     pub(crate) counters: Arc<Counters>,
     pub(crate) upkeep: Arc<Queue<Task>>,
     pub(crate) snapshots: watch::Receiver<SnapshotSummary>,
+    pub(crate) databases: Arc<[(&'static str, Gauge)]>,
 }
 
 /// Why a call of an administrator did nothing, or why what it did is not known.
@@ -50,9 +52,9 @@ impl Handle {
         self.inbox.send(Input::Envelope(envelope)).await;
     }
 
-    /// A fresh connection from a peer was accepted.
-    pub fn connected(&self, header: Header) {
-        self.inbox.send_now(Input::Connected(header));
+    /// A fresh connection from a peer was accepted; waits as [`Handle::receive`] does.
+    pub async fn connected(&self, header: Header) {
+        self.inbox.send(Input::Connected(header)).await;
     }
 
     /// Asks for something on behalf of an administrator.
@@ -96,6 +98,12 @@ impl Handle {
     #[must_use]
     pub fn snapshots(&self) -> watch::Receiver<SnapshotSummary> {
         self.snapshots.clone()
+    }
+
+    /// The databases, by name. Whoever holds one keeps it open: for a moment only.
+    #[must_use]
+    pub fn databases(&self) -> &[(&'static str, Gauge)] {
+        &self.databases
     }
 
     /// What the threads of the node count.

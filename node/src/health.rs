@@ -41,15 +41,33 @@ impl Readiness {
     }
 }
 
-/// Judges over time: the loss of a leader counts only when it lasts.
-#[derive(Debug, Default)]
+/// Judges over time: the loss of a leader counts only when it lasts, and so does a distance to it.
+#[derive(Debug)]
 pub struct Judge {
+    /// For so long a learner is to be near its leader before it is caught up, and whoever is caught up far from it
+    /// before it is so no more.
+    window: Duration,
     was_ready: bool,
     /// Since when no leader is known.
     leaderless: Option<Instant>,
+    caught_up: bool,
+    /// Since when the contrary of that is so.
+    contrary: Option<Instant>,
 }
 
 impl Judge {
+    /// Of a node whose election timeout this is.
+    #[must_use]
+    pub fn new(election_timeout: Duration) -> Self {
+        Self {
+            window: election_timeout,
+            was_ready: false,
+            leaderless: None,
+            caught_up: false,
+            contrary: None,
+        }
+    }
+
     /// What is so now.
     pub fn judge(&mut self, summary: &Summary, now: Instant) -> Readiness {
         let verdict = self.verdict(summary, now);
@@ -62,6 +80,7 @@ impl Judge {
             Some(_) => None,
             None => self.leaderless.or(Some(now)),
         };
+        let silence = self.leaderless.map(|since| now.saturating_duration_since(since));
         let (Some(role), Some(configuration)) = (summary.role, &summary.configuration) else {
             return Readiness::not("waiting", "the disk is empty: waiting for a bootstrap, or for a leader");
         };
@@ -72,20 +91,34 @@ impl Judge {
         let Some(member) = me.and_then(|me| configuration.members.get(&me)) else {
             return Readiness::not("not_a_member", "the cluster does not have this node as a member");
         };
+        if summary.receiving_snapshot || silence.is_some_and(|silence| silence >= PATIENCE) {
+            self.caught_up = false;
+        }
         if summary.receiving_snapshot {
             return Readiness::not("receiving_snapshot", "a snapshot is being fetched or installed");
         }
-        if member.role == MemberRole::Learner && !summary.caught_up {
-            return Readiness::not("catching_up", "a learner that is still behind");
+        if let Some(silence) = silence.filter(|silence| !self.was_ready || *silence >= PATIENCE) {
+            return Readiness::not("no_leader", format!("no leader for {} s", silence.as_secs()));
         }
-        if let Some(since) = self.leaderless {
-            let silence = now.saturating_duration_since(since);
-            if !self.was_ready || silence >= PATIENCE {
-                let message = format!("no leader for {} s", silence.as_secs());
-                return Readiness::not("no_leader", message);
-            }
+        self.look_at_distance(summary.caught_up, member.role, now);
+        if !self.caught_up {
+            return Readiness::not("catching_up", "it is far behind the leader, or was a moment ago");
         }
         Readiness { ready: true, reason: "ready", message: String::new() }
+    }
+
+    /// A voter that is near its leader is caught up at once.
+    fn look_at_distance(&mut self, near: Option<bool>, role: MemberRole, now: Instant) {
+        let Some(near) = near.filter(|near| *near != self.caught_up) else {
+            self.contrary = None;
+            return;
+        };
+        let window = if near && role == MemberRole::Voter { Duration::ZERO } else { self.window };
+        let since = *self.contrary.get_or_insert(now);
+        if now.saturating_duration_since(since) >= window {
+            self.caught_up = near;
+            self.contrary = None;
+        }
     }
 }
 
@@ -100,6 +133,7 @@ mod tests {
     use super::*;
 
     const ME: NodeId = NodeId(1);
+    const WINDOW: Duration = Duration::from_secs(1);
 
     fn member(role: MemberRole) -> Summary {
         let disk = DiskId(7);
@@ -113,25 +147,42 @@ mod tests {
             leader: Some(NodeId(2)),
             configuration: Some(Arc::new(configuration)),
             serves_writes: false,
-            caught_up: false,
+            caught_up: Some(true),
             receiving_snapshot: false,
             applied_timestamp: Timestamp::ZERO,
         }
     }
 
     fn reason(summary: &Summary) -> &'static str {
-        Judge::default().judge(summary, Instant::now()).reason
+        Judge::new(WINDOW).judge(summary, Instant::now()).reason
     }
 
     #[test]
     fn a_voter_and_a_caught_up_learner_are_ready() {
         assert_eq!(reason(&member(MemberRole::Voter)), "ready");
-        let mut learner = member(MemberRole::Learner);
-        assert_eq!(reason(&learner), "catching_up");
-        learner.caught_up = true;
-        assert_eq!(reason(&learner), "ready");
-        learner.receiving_snapshot = true;
-        assert_eq!(reason(&learner), "receiving_snapshot");
+        let learner = member(MemberRole::Learner);
+        let (mut judge, begin) = (Judge::new(WINDOW), Instant::now());
+        assert_eq!(judge.judge(&learner, begin).reason, "catching_up", "for how long is not known");
+        assert_eq!(judge.judge(&learner, begin + WINDOW).reason, "ready");
+        let receiving = Summary { receiving_snapshot: true, ..learner.clone() };
+        assert_eq!(judge.judge(&receiving, begin + WINDOW).reason, "receiving_snapshot");
+        assert_eq!(judge.judge(&learner, begin + WINDOW).reason, "catching_up");
+    }
+
+    #[test]
+    fn who_is_far_behind_the_leader_is_not_ready() {
+        for role in [MemberRole::Voter, MemberRole::Learner] {
+            let (near, begin) = (member(role), Instant::now());
+            let far = Summary { caught_up: Some(false), ..near.clone() };
+            let unknown = Summary { caught_up: None, ..near.clone() };
+            assert_eq!([&far, &unknown].map(reason), ["catching_up"; 2]);
+            let mut judge = Judge::new(WINDOW);
+            judge.judge(&near, begin);
+            assert!(judge.judge(&near, begin + WINDOW).ready);
+            assert!(judge.judge(&unknown, begin + WINDOW * 5).ready, "a new leader says so in a moment");
+            assert!(judge.judge(&far, begin + WINDOW * 6).ready, "it may be for a moment");
+            assert_eq!(judge.judge(&far, begin + WINDOW * 7).reason, "catching_up");
+        }
     }
 
     #[test]
@@ -148,7 +199,7 @@ mod tests {
         let (led, leaderless) =
             (member(MemberRole::Voter), Summary { leader: None, ..member(MemberRole::Voter) });
         let begin = Instant::now();
-        let mut judge = Judge::default();
+        let mut judge = Judge::new(WINDOW);
         assert!(!judge.judge(&leaderless, begin).ready);
         assert!(judge.judge(&led, begin).ready);
         assert!(judge.judge(&leaderless, begin + Duration::from_secs(1)).ready);

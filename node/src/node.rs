@@ -10,13 +10,14 @@ use rustix::fs::{FlockOperation, flock, statvfs};
 use store::replica::ExitCode;
 use tokio::sync::watch;
 
+use crate::api::RequestTimes;
 use crate::budget::{Budget, memory_limit};
 use crate::config::Config;
 use crate::handle::Handle;
 use crate::health::Readiness;
 use crate::http::{self, Shown};
 use crate::listener::Listener;
-use crate::metrics::Scrape;
+use crate::metrics::{Scrape, Sources};
 use crate::observer;
 use crate::rocks::{EngineSettings, LogSettings};
 use crate::services::{self, Serving};
@@ -154,6 +155,7 @@ impl Node {
             inbox: InboxLimits {
                 foreground_bytes: budget.inboxes / 3,
                 system_bytes: budget.inboxes / 3,
+                write_wait: config.write_wait,
                 ..InboxLimits::default()
             },
             outbound: Box::new(senders),
@@ -163,11 +165,20 @@ impl Node {
             mark.leave(&fault, &termination);
             termination
         })?;
+        mark.remember(handle.summary().borrow().identity.disk);
         start_fetching(handle.clone());
-        scrape.set_handle(handle.clone());
-        peers.runtime().spawn(observer::observe(handle.summary(), readiness.clone()));
-        let parts =
-            services::Parts { handle: handle.clone(), book, readiness: readiness.subscribe(), transport };
+        let times = Arc::<RequestTimes>::default();
+        let (of_transport, of_requests) = (Arc::clone(&transport), Arc::clone(&times));
+        scrape.set(Sources { handle: handle.clone(), transport: of_transport, times: of_requests });
+        let election_timeout = config.election_timeout;
+        peers.runtime().spawn(observer::observe(handle.summary(), readiness.clone(), election_timeout));
+        let parts = services::Parts {
+            handle: handle.clone(),
+            book,
+            readiness: readiness.subscribe(),
+            transport,
+            times,
+        };
         let serving = services::serve(config, listeners, runtimes, parts);
         Ok(State::Running { handle, running, serving })
     }

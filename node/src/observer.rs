@@ -13,8 +13,12 @@ use crate::store_loop::Summary;
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Follows until the store stops. What is published after it was told to stop is not its business any more.
-pub async fn observe(mut summaries: watch::Receiver<Summary>, readiness: watch::Sender<Readiness>) {
-    let mut judge = Judge::default();
+pub async fn observe(
+    mut summaries: watch::Receiver<Summary>,
+    readiness: watch::Sender<Readiness>,
+    election_timeout: Duration,
+) {
+    let mut judge = Judge::new(election_timeout);
     let mut period = interval(PERIOD);
     period.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = summaries.borrow_and_update().clone();

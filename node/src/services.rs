@@ -18,7 +18,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::admin::{AdminService, DamagedAdmin};
-use crate::api::{ApiSettings, ClusterService, Executor, ForwardService, KvService};
+use crate::api::{ApiSettings, ClusterService, Executor, ForwardService, KvService, RequestTimes};
 use crate::config::Config;
 use crate::handle::Handle;
 use crate::health::Readiness;
@@ -42,6 +42,8 @@ pub struct Parts {
     pub readiness: watch::Receiver<Readiness>,
     /// What goes wrong between nodes.
     pub transport: Arc<TransportCounters>,
+    /// How long requests take.
+    pub times: Arc<RequestTimes>,
 }
 
 /// The servers while they run.
@@ -87,7 +89,7 @@ fn executor(
     runtime.runtime().spawn(answers);
     let Config { deadline, session_expiry, batch_operations, .. } = *config;
     let settings = ApiSettings { deadline, session_expiry, batch_operations };
-    Executor::new(&parts.handle, asker, parts.book.clone(), forwarder, settings)
+    Executor::new(&parts.handle, asker, parts.book.clone(), forwarder, settings, Arc::clone(&parts.times))
 }
 
 fn serve_clients(
@@ -156,11 +158,10 @@ fn serve_peers(
 ) -> impl Future<Output = io::Result<()>> + Send + use<> {
     let most = config.message_bytes.0.max(2 * MESSAGE_BYTES);
     let forward = ForwardService::new(executor(config, runtime, &parts, None));
-    let Parts { handle, book, readiness, transport } = parts;
+    let Parts { handle, book, readiness, transport, .. } = parts;
     let raft = RaftService::new(handle.clone(), book.clone(), Arc::clone(&transport));
     let snapshot = SnapshotService::new(handle.clone(), transport);
-    let election_timeout = config.election_timeout;
-    let admin = AdminService { handle, addresses: book, readiness, election_timeout };
+    let admin = AdminService { handle, addresses: book, readiness };
     // Frames of several appends come on one stream; a window of one append would stop it after each.
     let mut server = server(config)
         .initial_stream_window_size(PEER_WINDOW)

@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use raft::DiskId;
 use serde::{Deserialize, Serialize};
 use store::engine::EngineError;
 use store::log_store::LogStoreError;
 use store::replica::{ExitCode, StoreFault};
 
 use crate::store_loop::Fault;
+use crate::transport;
 
 /// Where Kubernetes expects it.
 const DEFAULT_LOG: &str = "/dev/termination-log";
@@ -27,6 +29,9 @@ pub struct Termination {
     /// The node, once it has an id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<u64>,
+    /// The disk, as 32 hexadecimal digits; only where its data are damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<String>,
     /// The version of the program.
     pub version: String,
 }
@@ -66,7 +71,7 @@ impl Termination {
         }
         message.truncate(end);
         let (reason, exit_code) = (reason(code).to_owned(), number(code));
-        Self { reason, exit_code, message, node, version: env!("CARGO_PKG_VERSION").to_owned() }
+        Self { reason, exit_code, message, node, disk: None, version: env!("CARGO_PKG_VERSION").to_owned() }
     }
 
     /// The end that a fault of the store is.
@@ -91,13 +96,29 @@ impl Termination {
 #[derive(Clone, Debug)]
 pub struct DamageMark {
     path: PathBuf,
+    /// Names the disk, for when the data cannot say it any more.
+    disk: PathBuf,
 }
 
 impl DamageMark {
     /// The note of this data folder.
     #[must_use]
     pub fn of(data_dir: &Path) -> Self {
-        Self { path: data_dir.join("damaged.json") }
+        Self { path: data_dir.join("damaged.json"), disk: data_dir.join("disk") }
+    }
+
+    /// Keeps the name of the disk. Nothing depends on it but what a damaged node reports.
+    pub fn remember(&self, disk: DiskId) {
+        let disk = format!("{:032x}", disk.0);
+        if self.disk().as_ref() != Some(&disk)
+            && let Err(error) = fs::write(&self.disk, disk)
+        {
+            tracing::warn!(path = %self.disk.display(), %error, "the name of the disk cannot be kept");
+        }
+    }
+
+    fn disk(&self) -> Option<String> {
+        fs::read_to_string(&self.disk).ok().filter(|disk| transport::id(disk).is_some())
     }
 
     /// What it says, if it is there. One that cannot be read is a note all the same.
@@ -111,7 +132,7 @@ impl DamageMark {
         let unreadable = |_| {
             let message =
                 format!("{} says that the data are damaged, and cannot be read", self.path.display());
-            Termination::new(ExitCode::Corruption, message, None)
+            Termination { disk: self.disk(), ..Termination::new(ExitCode::Corruption, message, None) }
         };
         Some(serde_json::from_slice(&text).unwrap_or_else(unreadable))
     }
@@ -121,7 +142,8 @@ impl DamageMark {
         if !is_damage(fault) {
             return;
         }
-        if let Err(error) = self.write(termination) {
+        let termination = Termination { disk: self.disk(), ..termination.clone() };
+        if let Err(error) = self.write(&termination) {
             // The next start finds the damage again.
             tracing::error!(path = %self.path.display(), %error, "the damage cannot be noted");
         }
@@ -178,13 +200,19 @@ mod tests {
         assert_eq!(mark.read(), None);
         let termination = Termination::of(&corruption(), Some(3));
         mark.leave(&corruption(), &termination);
-        assert_eq!(mark.read(), Some(termination));
+        assert_eq!(mark.read(), Some(termination.clone()));
+        mark.remember(DiskId(0xab));
+        mark.leave(&corruption(), &termination);
+        assert_eq!(mark.read(), Some(Termination { disk: Some(format!("{:032x}", 0xab)), ..termination }));
     }
 
     #[test]
     fn a_torn_note_is_a_note() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("damaged.json"), "{\"rea").unwrap();
-        assert_eq!(DamageMark::of(folder.path()).read().map(|end| end.exit_code), Some(70));
+        let mark = DamageMark::of(folder.path());
+        mark.remember(DiskId(1));
+        let end = mark.read().unwrap();
+        assert_eq!((end.exit_code, end.disk), (70, Some(format!("{:032x}", 1))));
     }
 }

@@ -1,3 +1,68 @@
-//! kv-operator: runs KvClusters on Kubernetes.
+//! `kv-operator`: runs KvClusters on Kubernetes.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use operator::helm_test::{self, HelmTestOptions};
+use operator::options::{Command, Options, RunOptions};
+use operator::{kubernetes, logging, run};
+
+fn main() -> ExitCode {
+    match Options::parse().command {
+        Command::Run(options) => run(options),
+        Command::Crd => crd(),
+        Command::HelmTest(options) => helm_test(options),
+    }
+}
+
+fn run(options: RunOptions) -> ExitCode {
+    if let Err(error) = logging::start(&options.log_level, options.log_format) {
+        return refused(&format!("--log-level {}: {error}", options.log_level));
+    }
+    // The second thread renews the lease while the first works.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return refused(&format!("no runtime: {error}")),
+    };
+    let ended = runtime.block_on(run::run(options));
+    // Not waited for: what still runs changes nothing without the lease.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "ended");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn crd() -> ExitCode {
+    match operator::crd::yaml() {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => refused(&error.to_string()),
+    }
+}
+
+fn helm_test(options: HelmTestOptions) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refused(&format!("no runtime: {error}")),
+    };
+    let ended = runtime.block_on(async {
+        let client = kubernetes::connect().await.map_err(|error| error.to_string())?;
+        helm_test::run(options, client).await.map_err(|error| error.to_string())
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => refused(&why),
+    }
+}
+
+fn refused(why: &str) -> ExitCode {
+    eprintln!("kv-operator: {why}");
+    ExitCode::FAILURE
+}

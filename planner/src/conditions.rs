@@ -214,6 +214,15 @@ fn has_lost_data(observed: &Observed, node: NodeId) -> bool {
     claim.is_none() || claim.is_some_and(|claim| claim.pinned_to_lost_node) || empty || is_damaged(objects)
 }
 
+/// The voters of the last look at a leader; before the first look it is the one that began the cluster.
+fn known_voters(observed: &Observed) -> Vec<NodeId> {
+    let recorded = &observed.recorded;
+    match (recorded.voters.as_slice(), &recorded.first) {
+        ([], Some((first, _))) => vec![*first],
+        (voters, _) => voters.to_vec(),
+    }
+}
+
 fn data_lost(observed: &Observed, members: &Members<'_>) -> Condition {
     let recorded = &observed.recorded;
     if let (false, Some((node, first))) = (recorded.bootstrapped, &recorded.first) {
@@ -227,11 +236,10 @@ fn data_lost(observed: &Observed, members: &Members<'_>) -> Condition {
             )
         });
     }
-    let lost = recorded.voters.iter().filter(|node| has_lost_data(observed, **node)).count();
-    let holds = recorded.bootstrapped
-        && members.view.is_none()
-        && !recorded.voters.is_empty()
-        && lost * 2 >= recorded.voters.len();
+    let voters = known_voters(observed);
+    let lost = voters.iter().filter(|node| has_lost_data(observed, **node)).count();
+    let holds =
+        recorded.bootstrapped && members.view.is_none() && !voters.is_empty() && lost * 2 >= voters.len();
     when(Kind::DataLost, holds, "MajorityOfDisksGone", "NotLost", || {
         "the disks of half of the voters or more are gone: bring a volume back, or restore an export into a new cluster".to_owned()
     })
@@ -276,7 +284,7 @@ fn disk_reserve(observed: &Observed, members: &Members<'_>) -> Condition {
 }
 
 fn quorum_lost(observed: &Observed, members: &Members<'_>) -> Condition {
-    let voters = &observed.recorded.voters;
+    let voters = known_voters(observed);
     let unreachable = |node: &&NodeId| {
         let reachable = observed.objects.get(*node).and_then(|objects| objects.report.as_ref());
         reachable.is_none_or(|report| report.state != ReportedState::Member)

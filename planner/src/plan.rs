@@ -60,10 +60,13 @@ pub fn plan(observed: &Observed) -> Plan {
         settled,
         serving: observed.recorded.became_available,
         roles: members.iter().map(|member| (member.node, member.role)).collect(),
-        min_available: u32::try_from(members.voters())
-            .ok()
-            .filter(|voters| *voters > 1)
-            .map(|voters| voters - 1),
+        // Without a leader the voters are those of the last look: a drain must not find the budget gone.
+        min_available: u32::try_from(
+            members.view.map_or(observed.recorded.voters.len(), |_| members.voters()),
+        )
+        .ok()
+        .filter(|voters| *voters > 1)
+        .map(|voters| voters - 1),
     }
 }
 

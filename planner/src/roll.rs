@@ -64,6 +64,10 @@ fn voters(observed: &Observed, members: &Members<'_>) -> Step {
     if let Some(other) = waits_for {
         return Step::Wait(format!("member {node} is restarted when member {} has caught up", other.node));
     }
+    // After a loss two voters may be left, until a third is promoted: one of them alone is no majority.
+    if order.len() == 2 {
+        return Step::Wait(format!("member {node} is restarted when there is a third voter"));
+    }
     if node == view.leader && order.len() > 1 {
         return match members.successor(|other| other != node) {
             Some(to) => Step::Act(Action::Transfer { to }, format!("the leader, {node}, is to be restarted")),

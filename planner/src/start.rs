@@ -163,7 +163,12 @@ pub(crate) fn restore(observed: &Observed, members: &Members<'_>) -> Step {
                     format!("member {node} has no StatefulSet"),
                 );
             }
-            Some(set) if set.replicas == 0 && !set.deleting => {
+            // Without a leader it may be one that was removed and is being taken down: only voters are needed to get one.
+            Some(set)
+                if set.replicas == 0
+                    && !set.deleting
+                    && (members.view.is_some() || voted(observed, *node)) =>
+            {
                 let action = Action::ScaleSet { node: *node, uid: set.uid.clone(), replicas: 1 };
                 return Step::Act(action, format!("member {node} needs its pod"));
             }
@@ -171,4 +176,9 @@ pub(crate) fn restore(observed: &Observed, members: &Members<'_>) -> Step {
         }
     }
     if members.view.is_none() { Step::Wait("waits for a leader".to_owned()) } else { Step::Done }
+}
+
+/// It was a voter when a leader was last seen; after an adoption none was seen yet.
+fn voted(observed: &Observed, node: NodeId) -> bool {
+    observed.recorded.voters.is_empty() || observed.recorded.voters.contains(&node)
 }

@@ -60,6 +60,7 @@ pub use output::{
 pub use raft::Raft;
 pub use restore::{Restored, bootstrap};
 pub use settings::{ReadMode, Settings, SettingsError};
+pub use snapshot::TRANSFER_SILENCE;
 pub use status::{Counters, FollowerState, FollowerStatus, RoleKind, Status};
 pub use types::{
     CampaignId, LogIndex, LogPosition, NodeId, RangeId, ReadId, ReplicaId, Round, SnapshotId, Term, Time,

@@ -133,6 +133,8 @@ pub struct Heartbeat {
     pub promise: Duration,
     /// The leader has not seen how this boot of the receiver began.
     pub ask_start: bool,
+    /// The receiver is not known to hold all but `caught_up_entries` of what is committed. Only shown.
+    pub behind: bool,
 }
 
 /// The receiver's answer to a heartbeat.

@@ -95,6 +95,8 @@ pub(crate) struct Follower {
     pub(crate) leader: Option<ReplyTo>,
     /// When it was last heard.
     pub(crate) heard_at: Option<Time>,
+    /// What it said last of how much is missing here.
+    pub(crate) behind: Option<bool>,
     pub(crate) reads: ForwardedReads,
 }
 

@@ -365,6 +365,9 @@ impl Raft {
             self.durability.hard_state_changed();
         }
         self.learn_verified_commit(heartbeat.commit);
+        if let Role::Follower(follower) = &mut self.role {
+            follower.behind = Some(heartbeat.behind);
+        }
         let start = heartbeat.ask_start.then_some(self.start);
         let round = heartbeat.round;
         self.reply(from, Gate::HardState, |to_boot| {
@@ -534,7 +537,8 @@ impl Raft {
             progress.commit_sent = progress.commit_sent.max(commit);
             let commit = if beyond_match { self.commit } else { commit };
             let ask_start = progress.boots.unjudged();
-            let body = Body::Heartbeat(Heartbeat { round, commit, promise, ask_start });
+            let behind = self.commit.0.saturating_sub(progress.matched.0) > self.settings.caught_up_entries;
+            let body = Body::Heartbeat(Heartbeat { round, commit, promise, ask_start, behind });
             let message =
                 Message { range: self.me.range, from: self.me.replica, to: progress.replica, term, body };
             self.out.add().messages.push(Outgoing { to: progress.target, message });

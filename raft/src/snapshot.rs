@@ -1,5 +1,7 @@
 //! Snapshots: the offer, the fetch, the install (§5). The bytes travel outside the core.
 
+use std::time::Duration;
+
 use crate::canary::Canary;
 use crate::durability::Gate;
 use crate::entry::SnapshotMeta;
@@ -8,6 +10,9 @@ use crate::output::SnapshotFetch;
 use crate::progress::Sending;
 use crate::raft::{Raft, ReplyTo, Role};
 use crate::types::{LogIndex, LogPosition, NodeId, SnapshotId, Time};
+
+/// So long the log is kept for a transfer to a follower that is silent: a process may be started again meanwhile.
+pub const TRANSFER_SILENCE: Duration = Duration::from_secs(300);
 
 /// The one snapshot that a replica receives at a time.
 #[derive(Clone, Debug)]
@@ -61,15 +66,19 @@ impl Raft {
         }
     }
 
-    /// What compaction may not pass: the log after a snapshot in transfer, unless that outgrew its cap.
+    /// What compaction may not pass: the log after a snapshot in transfer, unless that outgrew its cap or the
+    /// follower is gone.
     pub(crate) fn pinned_by_transfers(&mut self) -> LogIndex {
-        let cap = self.settings.transfer_log_bytes;
+        let (now, cap) = (self.now, self.settings.transfer_log_bytes);
         let mut pinned = LogIndex(u64::MAX);
         let Role::Leader(leader) = &mut self.role else { return pinned };
         for progress in &mut leader.progress {
             let Sending::Snapshot(snapshot) = &mut progress.sending else { continue };
             let Some(index) = snapshot.offered.as_ref().map(|(_, meta)| meta.last.index) else { continue };
-            if snapshot.log_bytes <= cap {
+            if now.since(progress.heard_at.unwrap_or(leader.elected_at)) >= TRANSFER_SILENCE {
+                // When it answers again, it is offered one again.
+                *snapshot = crate::progress::SnapshotSending { asked: true, ..Default::default() };
+            } else if snapshot.log_bytes <= cap {
                 pinned = pinned.min(index);
             } else {
                 self.counters.snapshots_overtaken += 1;

@@ -45,6 +45,9 @@ pub struct Status {
     pub transfer_to: Option<NodeId>,
     /// A snapshot is being fetched or installed.
     pub receiving_snapshot: bool,
+    /// More than `caught_up_entries` of what is committed are missing here, as the leader of this term said last; none
+    /// if it said nothing yet.
+    pub behind: Option<bool>,
 }
 
 /// What a replica does.
@@ -73,11 +76,15 @@ pub struct FollowerStatus {
     pub next: LogIndex,
     /// How it is sent entries.
     pub state: FollowerState,
-    /// Silence in this term.
+    /// Since its last message, or since this leader took office if it sent none in this term.
     pub silent_for: Duration,
-    /// A learner or voter that could be promoted or lead: at most `caught_up_entries` behind for an election
-    /// timeout.
+    /// It was heard within an election timeout.
+    pub answers: bool,
+    /// A learner or voter that could be promoted or lead: it answers, and was at most `caught_up_entries` behind
+    /// for an election timeout.
     pub caught_up: bool,
+    /// It is sent no entries: it is short of disk space.
+    pub held_back: bool,
 }
 
 /// How a follower is sent entries.
@@ -165,32 +172,39 @@ impl Raft {
             uncommitted_bytes: 0,
             transfer_to: None,
             receiving_snapshot: !self.inbound.is_idle(),
+            behind: None,
         };
         match &self.role {
-            Role::Follower(_) => {}
+            Role::Follower(follower) => status.behind = follower.behind,
             Role::PreCandidate(_) => status.role = RoleKind::PreCandidate,
             Role::Candidate(_) => status.role = RoleKind::Candidate,
             Role::LostDisk => status.role = RoleKind::LostDisk,
             Role::Leader(leader) => {
                 status.role = RoleKind::Leader;
+                status.behind = Some(false);
                 status.lease = self.lease_holds_at(now);
                 status.uncommitted_bytes = leader.uncommitted_bytes;
                 status.transfer_to = leader.transfer.as_ref().map(|transfer| transfer.to);
-                status.followers = leader.progress.iter().map(|p| self.follower_status(p, now)).collect();
+                status.followers =
+                    leader.progress.iter().map(|p| self.follower_status(p, now, leader.elected_at)).collect();
             }
         }
         status
     }
 
-    fn follower_status(&self, progress: &Progress, now: Time) -> FollowerStatus {
+    fn follower_status(&self, progress: &Progress, now: Time, elected_at: Time) -> FollowerStatus {
         let (last, behind) = (self.log.last().index, self.settings.caught_up_entries);
+        let window = self.settings.election_timeout;
+        let answers = progress.answered_within(now, window);
         FollowerStatus {
             node: progress.node,
             matched: progress.matched,
             next: progress.next,
             state: progress.state(),
-            silent_for: now.since(progress.heard_at.unwrap_or_default()),
-            caught_up: progress.is_caught_up(now, last, behind, self.settings.election_timeout),
+            silent_for: now.since(progress.heard_at.unwrap_or(elected_at)),
+            answers,
+            caught_up: answers && progress.is_caught_up(now, last, behind, window),
+            held_back: progress.held_back,
         }
     }
 }

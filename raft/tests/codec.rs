@@ -200,7 +200,7 @@ fn boot() -> Boot {
 
 fn heartbeat() -> Body {
     let (round, commit) = (Round(1_000_000), LogIndex(10_000_000));
-    Body::Heartbeat(Heartbeat { round, commit, promise: SECOND, ask_start: false })
+    Body::Heartbeat(Heartbeat { round, commit, promise: SECOND, ask_start: false, behind: false })
 }
 
 fn heartbeat_ack() -> Body {
@@ -432,6 +432,7 @@ fn samples() -> Vec<(&'static str, Envelope)> {
         commit: LogIndex(40),
         promise: Duration::from_millis(1_500),
         ask_start: true,
+        behind: false,
     };
     let append = Append { prev: last, entries: entries(), commit: LogIndex(39) };
     vec![

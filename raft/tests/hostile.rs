@@ -181,7 +181,13 @@ impl Flooded {
 
     fn heartbeat(&mut self) {
         let (round, commit) = (Round(self.messages), LogIndex::ZERO);
-        self.send(Body::Heartbeat(Heartbeat { round, commit, promise: SECOND, ask_start: false }));
+        self.send(Body::Heartbeat(Heartbeat {
+            round,
+            commit,
+            promise: SECOND,
+            ask_start: false,
+            behind: false,
+        }));
     }
 
     /// Commits, applies and compacts everything.

@@ -605,8 +605,13 @@ fn absurd_messages_are_dropped() {
 fn an_answer_to_an_earlier_boot_answers_nothing() {
     let disk = (hard_state(2, 1), SnapshotMeta::empty(), vec![first_entry(members(&[1, 2, 3], &[], 0))]);
     let mut node = Node::start(1, 2, Settings::default(), disk, 1);
-    let heartbeat =
-        Heartbeat { round: Round(1), commit: LogIndex(1), promise: Duration::ZERO, ask_start: false };
+    let heartbeat = Heartbeat {
+        round: Round(1),
+        commit: LogIndex(1),
+        promise: Duration::ZERO,
+        ask_start: false,
+        behind: false,
+    };
     node.from(peer(2, 1), 2, Body::Heartbeat(heartbeat));
     node.raft.read_index(node.now, 9).unwrap();
     let id = node.output().messages.into_iter().find_map(|outgoing| match outgoing.message.body {
@@ -645,8 +650,13 @@ fn what_an_earlier_leader_showed_equal_is_forgotten() {
     let mut node = Node::new(1, members(&[1, 2, 3], &[], 0));
     let append = Append { prev: at(1, 1), entries: vec![entry(2, 2)], commit: LogIndex(1) };
     node.from(peer(2, 1), 2, Body::Append(append));
-    let heartbeat =
-        Heartbeat { round: Round(1), commit: LogIndex(2), promise: Duration::ZERO, ask_start: false };
+    let heartbeat = Heartbeat {
+        round: Round(1),
+        commit: LogIndex(2),
+        promise: Duration::ZERO,
+        ask_start: false,
+        behind: false,
+    };
     node.from(peer(3, 1), 3, Body::Heartbeat(heartbeat));
     node.output();
     assert_eq!(node.applied, LogIndex(1));

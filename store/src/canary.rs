@@ -61,6 +61,8 @@ canaries! {
     AcknowledgedExecutes,
     /// The log is cut beyond what is flushed.
     LogCutBeyondFlushed,
+    /// The log is kept for a snapshot until it is installed, and not until what followed it arrived.
+    LogCutUnderTail,
     /// A snapshot is installed without a durable intent.
     TornInstall,
     /// A tombstone is dropped while what it shadows is still there.

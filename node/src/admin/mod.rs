@@ -5,8 +5,6 @@ mod errors;
 pub(crate) mod hex;
 mod status;
 
-use std::time::Duration;
-
 use proto::admin::v1 as pb;
 use proto::admin::v1::admin_server::Admin;
 use raft::{Change, ClusterId, DiskId, NodeId, RoleKind};
@@ -31,8 +29,6 @@ pub struct AdminService {
     pub addresses: AddressBook,
     /// Whether this node should be given traffic.
     pub readiness: watch::Receiver<Readiness>,
-    /// Silence of a voter after which it counts as one that does not answer.
-    pub election_timeout: Duration,
 }
 
 fn stopping() -> Status {
@@ -51,7 +47,7 @@ impl AdminService {
             Err(AdminCallError::Stopping) => Err(stopping()),
             Err(AdminCallError::Refused(error)) => {
                 let replica = self.replica().await?;
-                let silent = replica.map(|of| status::silent(&of, self.election_timeout)).unwrap_or_default();
+                let silent = replica.as_ref().map(status::silent).unwrap_or_default();
                 Err(errors::refused(&error, silent, |node| self.addresses.peer(node)))
             }
         }
@@ -86,7 +82,7 @@ impl AdminService {
         let (result, response) = self.change(planned_on, vec![change]).await?;
         match result.error {
             Some(error) => {
-                let silent = self.replica().await?.map(|of| status::silent(&of, self.election_timeout));
+                let silent = self.replica().await?.as_ref().map(status::silent);
                 let address = |node| self.addresses.peer(node);
                 Err(errors::refused(&error.into(), silent.unwrap_or_default(), address))
             }

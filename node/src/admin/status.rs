@@ -1,7 +1,7 @@
 //! A node's status, as the protocol has it.
 
 use proto::admin::v1::{LogPosition, Member, MemberProgress, MemberRole, NodeState, NodeStatusResponse};
-use raft::{Configuration, FollowerState, FollowerStatus, NodeId, RoleKind};
+use raft::{Configuration, FollowerState, FollowerStatus, LogIndex, NodeId, RoleKind};
 use store::replica::ReplicaStatus;
 use store::store::NodeStatus;
 
@@ -26,6 +26,7 @@ pub fn response(status: &NodeStatus, readiness: &Readiness, addresses: &AddressB
         ready: readiness.ready,
         not_ready_reason: readiness.message.clone(),
         free_bytes: status.free_bytes,
+        reserve_bytes: status.reserve_bytes,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         peer_address: mine.peer.clone(),
         client_address: mine.client.clone(),
@@ -42,6 +43,7 @@ pub fn response(status: &NodeStatus, readiness: &Readiness, addresses: &AddressB
 pub fn damaged(damage: &Termination, state: NodeState) -> NodeStatusResponse {
     let mut response = NodeStatusResponse {
         node: damage.node.unwrap_or(0),
+        disk_id: damage.disk.clone().unwrap_or_default(),
         not_ready_reason: format!("{}: replace this node", damage.reason),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         fault: damage.message.clone(),
@@ -69,6 +71,7 @@ fn add_replica(response: &mut NodeStatusResponse, replica: &ReplicaStatus, addre
     response.receiving_snapshot = raft.receiving_snapshot;
     response.skewed_clocks = ids(&replica.skewed);
     response.short_of_space = ids(&replica.short_of_space);
+    response.catch_up_stalled = ids(&replica.catch_up_stalled);
     response.cluster_version = replica.cluster_version.0;
 }
 
@@ -99,6 +102,9 @@ fn members(replica: &ReplicaStatus, addresses: &AddressBook) -> Vec<Member> {
             silent_millis: 0,
             caught_up: true,
             receives_snapshot: false,
+            lag_entries: raft.last.index.0.saturating_sub(raft.persisted.0),
+            answers: true,
+            held_back: false,
         });
         let mine = addresses.mine();
         let (peer, client) = if *node == raft.node {
@@ -112,24 +118,27 @@ fn members(replica: &ReplicaStatus, addresses: &AddressBook) -> Vec<Member> {
             role: role.into(),
             peer_address: peer,
             client_address: client,
-            progress: follower.map(progress).or(own),
+            progress: follower.map(|follower| progress(follower, raft.last.index)).or(own),
         }
     };
     raft.configuration.members.iter().map(member).collect()
 }
 
-fn progress(follower: &FollowerStatus) -> MemberProgress {
+fn progress(follower: &FollowerStatus, last: LogIndex) -> MemberProgress {
     MemberProgress {
         matched: follower.matched.0,
         silent_millis: u64::try_from(follower.silent_for.as_millis()).unwrap_or(u64::MAX),
         caught_up: follower.caught_up,
         receives_snapshot: follower.state == FollowerState::Snapshot,
+        lag_entries: last.0.saturating_sub(follower.matched.0),
+        answers: follower.answers,
+        held_back: follower.held_back,
     }
 }
 
 /// The voters that did not answer the leader for an election timeout.
-pub fn silent(replica: &ReplicaStatus, window: std::time::Duration) -> Vec<NodeId> {
-    let silent = replica.raft.followers.iter().filter(|follower| follower.silent_for > window);
+pub fn silent(replica: &ReplicaStatus) -> Vec<NodeId> {
+    let silent = replica.raft.followers.iter().filter(|follower| !follower.answers);
     silent.map(|follower| follower.node).filter(|node| replica.raft.configuration.is_voter(*node)).collect()
 }
 
@@ -144,5 +153,5 @@ pub fn most_caught_up(replica: &ReplicaStatus) -> Option<NodeId> {
 /// A place in the log that a caller named; one that is left out is no place.
 pub fn read_position(at: Option<LogPosition>) -> raft::LogPosition {
     let LogPosition { index, term } = at.unwrap_or_default();
-    raft::LogPosition::new(raft::LogIndex(index), raft::Term(term))
+    raft::LogPosition::new(LogIndex(index), raft::Term(term))
 }

@@ -34,7 +34,7 @@ impl Cluster for ClusterService {
         let Some((cluster, me)) = summary.identity.member else {
             return Ok(Response::new(GetClusterResponse::default()));
         };
-        let places = self.book.all(me);
+        let places = self.book.all(me, summary.boot.counter);
         let members = summary.configuration.iter().flat_map(|configuration| &configuration.members);
         let members = members.map(|(node, member)| ClusterMember {
             node: node.0,

@@ -1,7 +1,7 @@
 //! One request: checked, and brought to where it is executed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::v1::batch_result::Result as Told;
 use proto::v1::{BatchItem, BatchResult, ErrorDetail};
@@ -9,6 +9,7 @@ use raft::{ClusterId, NodeId};
 use store::request::RequestError;
 use tokio::sync::watch;
 
+use super::times::{Method, RequestTimes};
 use super::{convert, errors};
 use crate::handle::Handle;
 use crate::store_loop::{Answer, Asker, Summary};
@@ -36,6 +37,7 @@ struct Inner {
     /// None: what arrives was forwarded already.
     forwarder: Option<Forwarder>,
     settings: ApiSettings,
+    times: Arc<RequestTimes>,
 }
 
 impl Executor {
@@ -48,8 +50,9 @@ impl Executor {
         book: AddressBook,
         forwarder: Option<Forwarder>,
         settings: ApiSettings,
+        times: Arc<RequestTimes>,
     ) -> Self {
-        Self(Arc::new(Inner { asker, summary: handle.summary(), book, forwarder, settings }))
+        Self(Arc::new(Inner { asker, summary: handle.summary(), book, forwarder, settings, times }))
     }
 
     /// A request without a deadline has this one.
@@ -63,6 +66,11 @@ impl Executor {
         let Some(asked) = request else {
             let error = errors::invalid("the item has no request, or one that this version does not know");
             return then(refusal(id, error));
+        };
+        let (times, method, begun) = (Arc::clone(&self.0.times), Method::of(&asked), Instant::now());
+        let then = move |result| {
+            times.add(method, begun.elapsed());
+            then(result);
         };
         if let Err(error) = convert::check_counts(&asked, self.0.settings.batch_operations) {
             return then(refusal(id, self.detail(&error)));

@@ -16,9 +16,11 @@ mod executor;
 mod forward;
 mod kv;
 mod outgoing;
+mod times;
 
 pub use batch::Batches;
 pub use cluster::ClusterService;
 pub use executor::{ApiSettings, Executor};
 pub use forward::ForwardService;
 pub use kv::KvService;
+pub use times::RequestTimes;

@@ -10,6 +10,7 @@ use super::layers::Effective;
 use super::settings::Config;
 use super::value::{Size, is_address};
 use crate::budget::{Budget, LEAST_MEMORY};
+use crate::transport::MESSAGE_BYTES;
 
 /// The envelope of a node around one entry, generously.
 const AROUND_AN_ENTRY: usize = 1 << 20;
@@ -17,6 +18,8 @@ const AROUND_AN_ENTRY: usize = 1 << 20;
 const HEAD: usize = 64;
 /// The store keeps versions at least so long.
 const LEAST_RETENTION: Duration = Duration::from_secs(60);
+/// Shorter than a write takes on a slow disk, nothing would be let in.
+const LEAST_WRITE_WAIT: Duration = Duration::from_millis(10);
 
 impl Effective {
     /// Checks every rule between the settings.
@@ -126,6 +129,14 @@ impl Effective {
                 return self.wrong(name, format!("it must hold {what}: set it to {least} or more"));
             }
         }
+        // What goes between nodes in one piece; both sides of a stream must agree on its largest message.
+        let most = MESSAGE_BYTES - AROUND_AN_ENTRY;
+        for (name, size) in [("entry_bytes", config.entry_bytes), ("append_bytes", config.append_bytes)] {
+            if size.0 > most {
+                return self
+                    .wrong(name, format!("a message between nodes must hold it: set it to {most} or less"));
+            }
+        }
         if config.log_tail_bytes > config.log_bytes {
             return self.wrong("log_tail_bytes", "it must be at most log_bytes");
         }
@@ -143,6 +154,9 @@ impl Effective {
         }
         if config.session_expiry < LEAST_RETENTION {
             return self.wrong("session_expiry", "it must be at least 1m");
+        }
+        if config.write_wait < LEAST_WRITE_WAIT {
+            return self.wrong("write_wait", "it must be at least 10ms");
         }
         if config.deadline.is_zero() {
             return self.wrong("deadline", "set it above zero");

@@ -246,6 +246,8 @@ mod tests {
             ("memory_bytes: 1MiB", "at least 192MiB"),
             ("retention: 1s", "at least 1m"),
             ("message_bytes: 1MiB", "entry_bytes and 1MiB"),
+            ("entry_bytes: 16MiB\nmessage_bytes: 32MiB", "entry_bytes is \"16MiB\""),
+            ("append_bytes: 16MiB\nwindow_bytes: 64MiB", "append_bytes is \"16MiB\""),
             ("value_bytes: 8MiB", "request_bytes is \"4MiB\""),
             ("page_keys: 0", "page_keys is \"0\""),
             ("peer_listen: 0.0.0.0:7401", "peer_advertise is \"\""),

@@ -129,6 +129,8 @@ settings! {
     session_expiry: Duration = Duration::from_secs(3_600);
     /// How long a request may take that does not say it.
     deadline: Duration = Duration::from_secs(5);
+    /// A write that would wait longer for its answer is refused at once, as busy; at least 10ms.
+    write_wait: Duration = Duration::from_millis(500);
 
     /// Longest key.
     key_bytes: Size = Size(4 << 10);

@@ -3,10 +3,12 @@
 mod page;
 mod process;
 mod replica;
+mod rocks;
 mod threads;
+mod traffic;
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -14,7 +16,9 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use store::store::NodeStatus;
 
+use crate::api::RequestTimes;
 use crate::handle::Handle;
+use crate::transport::TransportCounters;
 use page::{Labels, Page};
 
 const PREFIX: &str = "kvcluster";
@@ -23,17 +27,28 @@ const PREFIX: &str = "kvcluster";
 #[derive(Default)]
 pub struct Scrape {
     /// Set once the node runs.
-    handle: Mutex<Option<Handle>>,
+    sources: Mutex<Option<Sources>>,
+}
+
+/// Of a node that runs.
+#[derive(Clone)]
+pub struct Sources {
+    /// To the store.
+    pub handle: Handle,
+    /// What goes between nodes.
+    pub transport: Arc<TransportCounters>,
+    /// How long requests take.
+    pub times: Arc<RequestTimes>,
 }
 
 impl Scrape {
     /// From now on there is a node to ask.
-    pub fn set_handle(&self, handle: Handle) {
-        *self.handle.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(handle);
+    pub fn set(&self, sources: Sources) {
+        *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = Some(sources);
     }
 
-    fn handle(&self) -> Option<Handle> {
-        self.handle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    fn sources(&self) -> Option<Sources> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The page.
@@ -41,13 +56,13 @@ impl Scrape {
     /// # Errors
     /// A value cannot be written.
     pub async fn page(&self, ready: bool) -> Result<String, fmt::Error> {
-        let handle = self.handle();
-        let status = match &handle {
-            Some(handle) => handle.status().await,
+        let sources = self.sources();
+        let status = match &sources {
+            Some(sources) => sources.handle.status().await,
             None => None,
         };
         let mut registry = Registry::with_prefix(PREFIX);
-        registry.register_collector(Box::new(Shown { ready, handle, status }));
+        registry.register_collector(Box::new(Shown { ready, sources, status }));
         let mut page = String::new();
         text::encode(&mut page, &registry)?;
         Ok(page)
@@ -57,7 +72,7 @@ impl Scrape {
 /// What is read at one moment.
 struct Shown {
     ready: bool,
-    handle: Option<Handle>,
+    sources: Option<Sources>,
     status: Option<NodeStatus>,
 }
 
@@ -77,8 +92,13 @@ impl Collector for Shown {
         page.gauges("build", "The version that runs", [(version, 1.0)])?;
         page.gauge("ready", "1: this node should be given traffic", f64::from(u8::from(self.ready)))?;
         process::write(&mut page)?;
-        if let Some(handle) = &self.handle {
+        if let Some(Sources { handle, transport, times }) = &self.sources {
             threads::write(&mut page, handle)?;
+            let times = times.methods().map(|(method, times)| (vec![("method", method.to_owned())], times));
+            page.histograms("request_seconds", "From the arrival of a request to its answer", times)?;
+            rocks::write(&mut page, handle.databases())?;
+            traffic::write(&mut page, transport)?;
+            traffic::write_snapshots(&mut page, &handle.snapshots().borrow())?;
         }
         let Some(status) = &self.status else { return Ok(()) };
         let node = status.identity.member.map_or(0, |(_, node)| node.0);

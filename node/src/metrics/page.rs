@@ -5,6 +5,8 @@ use std::fmt;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
+use crate::store_loop::Times;
+
 /// Names and values of labels.
 pub type Labels = Vec<(&'static str, String)>;
 
@@ -40,13 +42,27 @@ impl Page<'_> {
         })
     }
 
-    fn family(
+    /// How long something takes.
+    pub fn histograms<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels, &'a Times)>,
+    ) -> fmt::Result {
+        self.family(name, help, MetricType::Histogram, samples, |times, mut encoder| {
+            let classes = times.classes();
+            let count = classes.iter().map(|(_, count)| count).sum();
+            encoder.encode_histogram::<NoLabelSet>(times.nanos() as f64 / 1e9, count, &classes, None)
+        })
+    }
+
+    fn family<T>(
         &mut self,
         name: &str,
         help: &str,
         kind: MetricType,
-        samples: impl IntoIterator<Item = (Labels, f64)>,
-        encode: impl Fn(f64, MetricEncoder<'_>) -> fmt::Result,
+        samples: impl IntoIterator<Item = (Labels, T)>,
+        encode: impl Fn(T, MetricEncoder<'_>) -> fmt::Result,
     ) -> fmt::Result {
         let mut samples = samples.into_iter().peekable();
         if samples.peek().is_none() {

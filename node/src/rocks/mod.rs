@@ -8,10 +8,12 @@ mod database;
 mod directory;
 mod engine;
 mod failure;
+mod levels;
 mod log;
 mod mark;
 mod tail;
 
 pub use directory::DiskDirectory;
 pub use engine::{EngineSettings, RocksCursor, RocksEngine, RocksView};
+pub use levels::{Gauge, Levels};
 pub use log::{LogSettings, RocksLogReader, RocksLogStore};

@@ -7,6 +7,7 @@ use store::replica::{Reply, Request};
 use store::request::RequestError;
 use tokio::sync::{Notify, oneshot};
 
+use super::clock;
 use super::inbox::{Inbox, Question};
 use super::queue::lock;
 use super::size;
@@ -49,7 +50,8 @@ impl Asker {
     }
 
     fn question(&self, request: Request, then: Then) -> Question {
-        Question { asker: self.number, bytes: size::of_request(&request), request, then }
+        let asked = (!matches!(request, Request::Read(_))).then(clock::monotonic);
+        Question { asker: self.number, bytes: size::of_request(&request), request, asked, then }
     }
 
     /// Asks the range, and waits for the answer.

@@ -20,6 +20,11 @@ pub(super) fn monotonic_nanos() -> u64 {
     nanos(clock_gettime(ClockId::Monotonic))
 }
 
+/// The same.
+pub(super) fn monotonic() -> Duration {
+    duration(clock_gettime(ClockId::Monotonic))
+}
+
 fn nanos(reading: Timespec) -> u64 {
     u64::try_from(duration(reading).as_nanos()).unwrap_or(u64::MAX)
 }

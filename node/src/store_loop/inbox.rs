@@ -13,7 +13,9 @@ use store::store::{AdminReply, AdminRequest, BatchSeq, NodeEnvelope, NodeStatus,
 use tokio::sync::{Notify, oneshot};
 
 use super::asker::{Mailbox, Then};
+use super::clock;
 use super::counters::Counters;
+use super::door::{Door, WriteAnswers};
 use super::queue::lock;
 use super::size;
 use crate::handle::AdminCallError;
@@ -27,11 +29,14 @@ pub struct InboxLimits {
     pub foreground_bytes: usize,
     /// Bytes of envelopes that wait; one fits always.
     pub system_bytes: usize,
+    /// A write is refused that would wait longer for its answer.
+    pub write_wait: Duration,
 }
 
 impl Default for InboxLimits {
     fn default() -> Self {
-        Self { foreground_requests: 16_384, foreground_bytes: 32 << 20, system_bytes: 32 << 20 }
+        let write_wait = Duration::from_millis(500);
+        Self { foreground_requests: 16_384, foreground_bytes: 32 << 20, system_bytes: 32 << 20, write_wait }
     }
 }
 
@@ -65,6 +70,8 @@ pub(super) struct Question {
     pub(super) request: Request,
     /// Of the request.
     pub(super) bytes: usize,
+    /// When it was asked, by the monotonic clock; for writes only.
+    pub(super) asked: Option<Duration>,
     pub(super) then: Then,
 }
 
@@ -79,6 +86,8 @@ pub(super) struct Taken {
     pub(super) persisted: Option<BatchSeq>,
     /// Requests, and their bytes, that were looked at since the last time.
     pub(super) done: Load,
+    /// Writes that were answered since the last time.
+    pub(super) answered: WriteAnswers,
 }
 
 impl Taken {
@@ -95,7 +104,6 @@ pub(super) struct Load {
     pub(super) bytes: usize,
 }
 
-#[derive(Default)]
 struct Lanes {
     system: Vec<Input>,
     system_bytes: usize,
@@ -104,6 +112,7 @@ struct Lanes {
     foreground: VecDeque<Question>,
     /// With those that the loop has taken and not looked at.
     foreground_load: Load,
+    door: Door,
     /// Few: a carrier has a bounded number of requests under way.
     elastic: Vec<Errand>,
     persisted: Option<BatchSeq>,
@@ -132,7 +141,8 @@ enum Pushed {
 
 impl Inbox {
     pub(super) fn new(limits: InboxLimits, counters: Arc<Counters>) -> Self {
-        let (lanes, filled, room) = (Mutex::default(), Condvar::new(), Notify::new());
+        let lanes = Mutex::new(Lanes::new(limits.write_wait));
+        let (filled, room) = (Condvar::new(), Notify::new());
         Self { lanes, filled, room, limits, counters }
     }
 
@@ -201,6 +211,16 @@ impl Inbox {
             let busy = RequestError::Busy { what: "too many requests wait", delay_millis: BUSY_MILLIS };
             return Err((question.then, busy));
         }
+        if question.asked.is_some()
+            && let Err(delay) = lanes.door.enter()
+        {
+            drop(lanes);
+            self.counters.refused_requests.add(1);
+            let delay_millis = u64::try_from(delay.as_millis()).unwrap_or(BUSY_MILLIS);
+            let busy =
+                RequestError::Busy { what: "more writes wait than are executed in time", delay_millis };
+            return Err((question.then, busy));
+        }
         lanes.foreground_load = Load { count: count + 1, bytes: bytes + question.bytes };
         lanes.foreground.push_back(question);
         self.wake(lanes);
@@ -244,6 +264,10 @@ impl Inbox {
         let Load { count, bytes } = std::mem::take(&mut taken.done);
         lanes.foreground_load.count -= count;
         lanes.foreground_load.bytes -= bytes;
+        let answered = std::mem::take(&mut taken.answered);
+        if answered.count > 0 {
+            lanes.door.answered(answered, clock::monotonic());
+        }
         if let Some(patience) = patience
             && taken.foreground.is_empty()
             && lanes.is_empty()
@@ -275,10 +299,28 @@ impl Inbox {
         self.counters.system_bytes.set(lanes.system_bytes);
         self.counters.foreground_depth.set(lanes.foreground_load.count);
         self.counters.foreground_bytes.set(lanes.foreground_load.bytes);
+        self.counters.writes_under_way.set(lanes.door.under_way());
+        self.counters.writes_limit.set(lanes.door.limit());
     }
 }
 
 impl Lanes {
+    fn new(write_wait: Duration) -> Self {
+        Self {
+            system: Vec::new(),
+            system_bytes: 0,
+            crowded: false,
+            foreground: VecDeque::new(),
+            foreground_load: Load::default(),
+            door: Door::new(write_wait),
+            elastic: Vec::new(),
+            persisted: None,
+            askers: 0,
+            closed: false,
+            sleeps: false,
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.system.is_empty()
             && self.foreground.is_empty()
@@ -292,15 +334,20 @@ impl Lanes {
 mod tests {
     use std::pin::pin;
 
-    use raft::Envelope;
+    use raft::{Boot, DiskId, Envelope, Term};
     use store::effects::ClusterVersion;
+    use store::log_store::DiskIdentity;
+    use store::timestamp::Timestamp;
+    use tokio::sync::watch;
 
     use super::*;
+    use crate::handle::Handle;
+    use crate::store_loop::{Queue, SnapshotSummary, Summary};
 
     fn envelope() -> Input {
         let envelope = Envelope { header: Header::default(), messages: Vec::new() };
         let supported = ClusterVersion::FIRST;
-        Input::Envelope(NodeEnvelope { envelope, clock_millis: 0, free_bytes: 0, supported })
+        Input::Envelope(NodeEnvelope { envelope, clock_millis: 0, spare_bytes: 0, supported })
     }
 
     fn inbox(limits: InboxLimits) -> Inbox {
@@ -308,7 +355,30 @@ mod tests {
     }
 
     fn question(bytes: usize) -> Question {
-        Question { asker: 0, request: Request::OpenSession, bytes, then: Box::new(|_| ()) }
+        Question { asker: 0, request: Request::OpenSession, bytes, asked: None, then: Box::new(|_| ()) }
+    }
+
+    fn handle(inbox: &Arc<Inbox>) -> Handle {
+        let summary = Summary {
+            identity: DiskIdentity { disk: DiskId(1), member: None },
+            boot: Boot::default(),
+            role: None,
+            term: Term(0),
+            leader: None,
+            configuration: None,
+            serves_writes: false,
+            caught_up: None,
+            receiving_snapshot: false,
+            applied_timestamp: Timestamp::ZERO,
+        };
+        Handle {
+            inbox: Arc::clone(inbox),
+            summary: watch::channel(summary).1,
+            counters: Arc::default(),
+            upkeep: Arc::new(Queue::new()),
+            snapshots: watch::channel(SnapshotSummary::default()).1,
+            databases: Arc::new([]),
+        }
     }
 
     /// What a future gives, if it is ready now.
@@ -334,6 +404,22 @@ mod tests {
         assert_eq!(ready(third.as_mut()).await, None);
         inbox.close();
         assert!(!third.await, "who waits is told of the end");
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_greetings_waits_for_room_too() {
+        let inbox = Arc::new(inbox(InboxLimits { system_bytes: 1_000, ..InboxLimits::default() }));
+        let handle = handle(&inbox);
+        let greet = async || {
+            handle.connected(Header::default()).await;
+            true
+        };
+        let mut let_in = 0;
+        while ready(pin!(greet())).await.is_some() {
+            let_in += 1;
+            assert!(let_in <= 1_000, "they are bounded");
+        }
+        assert!(let_in > 0);
     }
 
     #[test]

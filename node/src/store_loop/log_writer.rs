@@ -5,7 +5,7 @@ use std::sync::Arc;
 use store::log_store::{LogBatch, LogStore, LogStoreError};
 use store::store::BatchSeq;
 
-use super::clock::monotonic_nanos;
+use super::clock;
 use super::queue::Queue;
 use super::start::Shared;
 use super::watchdog::Pulse;
@@ -36,11 +36,11 @@ impl<S: LogStore> LogWriter<S> {
     }
 
     fn write(&mut self, batch: &LogBatch) -> Result<(), LogStoreError> {
-        let begun = monotonic_nanos();
+        let begun = clock::monotonic();
         self.pulse.begin();
         let written = self.store.write(batch);
         self.pulse.end();
-        self.shared.counters.log_sync_nanos.add_nanos(monotonic_nanos().saturating_sub(begun));
+        self.shared.counters.log_sync_times.add(clock::monotonic().saturating_sub(begun));
         self.shared.counters.log_syncs.add(1);
         written
     }

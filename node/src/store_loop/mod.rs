@@ -17,6 +17,7 @@
 mod asker;
 mod clock;
 mod counters;
+mod door;
 mod fault;
 mod flusher;
 mod inbox;
@@ -36,7 +37,7 @@ mod watchdog;
 pub use asker::{Answer, Asker};
 pub(crate) use asker::{Mailbox, distribute};
 pub use clock::now;
-pub use counters::{Counter, Counters};
+pub use counters::{Counter, Counters, Times};
 pub use fault::Fault;
 pub use inbox::InboxLimits;
 pub(crate) use inbox::{Inbox, Input};

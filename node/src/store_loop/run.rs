@@ -109,6 +109,7 @@ impl<L: LogReader, E: Engine> StoreLoop<L, E> {
         let output = self.store.poll_output(now);
         let busy = output.is_some() || !taken.foreground.is_empty();
         output.map_or(Ok(()), |output| self.perform(output))?;
+        taken.answered = self.waiting.take_answered();
         let Self { publisher, store, .. } = self;
         publisher.publish(now.time, || store.status(now));
         Ok(busy)
@@ -135,8 +136,8 @@ impl<L: LogReader, E: Engine> StoreLoop<L, E> {
         }
     }
 
-    fn question(&mut self, now: Now, Question { asker, request, then, .. }: Question) {
-        let token = self.waiting.add_client(asker, &request, then);
+    fn question(&mut self, now: Now, Question { asker, request, asked, then, .. }: Question) {
+        let token = self.waiting.add_client(asker, &request, asked, then);
         self.store.request(now, token, self.whole, request);
     }
 
@@ -155,10 +156,13 @@ impl<L: LogReader, E: Engine> StoreLoop<L, E> {
             let depth = self.log.0.push(batch, usize::MAX);
             self.shared.counters.log_depth.set(depth.unwrap_or_default());
         }
-        for (token, answer) in output.replies {
-            self.waiting.answer(token, answer);
+        if !output.replies.is_empty() {
+            let now = clock::monotonic();
+            for (token, answer) in output.replies {
+                self.waiting.answer(token, answer, now);
+            }
+            self.waiting.deliver();
         }
-        self.waiting.deliver();
         for (token, answer) in output.admin {
             self.waiting.answer_administrator(token, answer);
         }

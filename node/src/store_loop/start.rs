@@ -63,7 +63,10 @@ pub fn start(parts: Parts) -> Result<(Handle, Running), Fault> {
     let log = RocksLogStore::open(&parts.data.join("log"), &parts.log)?;
     let engine = RocksEngine::open(&parts.data.join("engine"), &parts.engine)?;
     let directory = DiskDirectory::open(&parts.data.join("snapshots"))?;
-    start_on(log, engine, directory, parts)
+    let databases = [("log", log.gauge()), ("engine", engine.gauge())];
+    let (mut handle, running) = start_on(log, engine, directory, parts)?;
+    handle.databases = Arc::new(databases);
+    Ok((handle, running))
 }
 
 pub(super) fn start_on<S, E, D>(
@@ -107,6 +110,7 @@ where
         counters: Arc::clone(&shared.counters),
         upkeep: Arc::clone(&tasks),
         snapshots: snapshots.subscribe(),
+        databases: Arc::new([]),
     };
 
     let store_loop = StoreLoop {

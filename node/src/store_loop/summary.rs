@@ -29,8 +29,8 @@ pub struct Summary {
     pub configuration: Option<Arc<Configuration>>,
     /// Whether the replica evaluates requests: it leads, and has applied its first entry.
     pub serves_writes: bool,
-    /// A leader is known, and all but a few of the entries that are known to be committed are applied.
-    pub caught_up: bool,
+    /// All but a few of the entries that the leader has committed are applied; none: no leader said so in this term.
+    pub caught_up: Option<bool>,
     /// A snapshot is being fetched or installed.
     pub receiving_snapshot: bool,
     /// What can be read here without waiting.
@@ -47,7 +47,7 @@ impl Summary {
             leader: None,
             configuration: None,
             serves_writes: false,
-            caught_up: false,
+            caught_up: None,
             receiving_snapshot: false,
             applied_timestamp: Timestamp::ZERO,
         };
@@ -59,8 +59,7 @@ impl Summary {
             summary.leader = raft.leader;
             summary.configuration = Some(raft.configuration);
             summary.serves_writes = replica.serves_writes;
-            summary.caught_up =
-                raft.leader.is_some() && !raft.receiving_snapshot && behind <= caught_up_entries;
+            summary.caught_up = raft.behind.map(|lacks| !lacks && behind <= caught_up_entries);
             summary.receiving_snapshot = raft.receiving_snapshot;
             summary.applied_timestamp = replica.applied.timestamp;
         }

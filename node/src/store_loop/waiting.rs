@@ -1,6 +1,7 @@
 //! Whom the store owes an answer, and the way there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use store::replica::{Request, Token};
 use store::request::RequestError;
@@ -8,6 +9,7 @@ use store::store::{AdminError, AdminReply};
 use tokio::sync::oneshot;
 
 use super::asker::{Answer, Mailbox, Then};
+use super::door::WriteAnswers;
 use super::pending::Pending;
 use crate::handle::AdminCallError;
 
@@ -20,6 +22,7 @@ pub(super) struct Waiting {
     administrators: Pending<Answered>,
     /// The runtimes that ask, by number.
     runtimes: Vec<Runtime>,
+    answered: WriteAnswers,
 }
 
 struct Client {
@@ -27,6 +30,8 @@ struct Client {
     then: Then,
     /// What it is told if there will be no answer.
     unanswered: RequestError,
+    /// When it was asked, by the monotonic clock; for writes only.
+    asked: Option<Duration>,
 }
 
 struct Runtime {
@@ -37,7 +42,12 @@ struct Runtime {
 
 impl Waiting {
     pub(super) fn new() -> Self {
-        Self { clients: Pending::new(), administrators: Pending::new(), runtimes: Vec::new() }
+        Self {
+            clients: Pending::new(),
+            administrators: Pending::new(),
+            runtimes: Vec::new(),
+            answered: WriteAnswers::default(),
+        }
     }
 
     /// A runtime begins to ask. They come in the order of their numbers, each before its first request.
@@ -45,12 +55,19 @@ impl Waiting {
         self.runtimes.push(Runtime { mailbox, answers: Vec::new() });
     }
 
-    pub(super) fn add_client(&mut self, runtime: usize, request: &Request, then: Then) -> Token {
+    /// `asked`: when, if it is a write.
+    pub(super) fn add_client(
+        &mut self,
+        runtime: usize,
+        request: &Request,
+        asked: Option<Duration>,
+        then: Then,
+    ) -> Token {
         let unanswered = match request {
             Request::Read(_) => RequestError::NoLeader,
             _ => RequestError::OutcomeUnknown,
         };
-        self.clients.insert(Client { runtime, then, unanswered })
+        self.clients.insert(Client { runtime, then, unanswered, asked })
     }
 
     pub(super) fn add_administrator(&mut self, answered: Answered) -> Token {
@@ -58,10 +75,22 @@ impl Waiting {
     }
 
     /// The answer for a client; on its way with the next [`Waiting::deliver`].
-    pub(super) fn answer(&mut self, token: Token, answer: Answer) {
-        if let Some(Client { runtime, then, .. }) = self.clients.remove(token) {
+    pub(super) fn answer(&mut self, token: Token, answer: Answer, now: Duration) {
+        if let Some(Client { runtime, then, asked, .. }) = self.clients.remove(token) {
+            if let Some(asked) = asked {
+                self.answered.count += 1;
+                if answer.is_ok() {
+                    self.answered.executed += 1;
+                    self.answered.waited += now.saturating_sub(asked);
+                }
+            }
             self.hand_over(runtime, then, answer);
         }
+    }
+
+    /// The writes that were answered since the last call.
+    pub(super) fn take_answered(&mut self) -> WriteAnswers {
+        std::mem::take(&mut self.answered)
     }
 
     pub(super) fn answer_administrator(&mut self, token: Token, answer: Result<AdminReply, AdminError>) {
@@ -92,7 +121,7 @@ impl Waiting {
             self.hand_over(runtime, then, Err(RequestError::NoLeader));
         }
         let clients: Vec<Client> = self.clients.drain().collect();
-        for Client { runtime, then, unanswered } in clients {
+        for Client { runtime, then, unanswered, .. } in clients {
             self.hand_over(runtime, then, Err(unanswered));
         }
         self.deliver();

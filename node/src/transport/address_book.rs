@@ -35,6 +35,18 @@ pub struct Place {
     pub peer: Option<String>,
     /// For clients.
     pub client: Option<String>,
+    /// The start of the node which said so, 0 if it was somebody else: what a later one says is right.
+    #[serde(default)]
+    pub boot: u64,
+}
+
+impl Place {
+    /// Takes what is said; what is not, or is too long, stays as it is.
+    fn replace(&mut self, peer: Option<String>, client: Option<String>) {
+        for (known, said) in [(&mut self.peer, peer), (&mut self.client, client)] {
+            *known = said.filter(|said| said.len() <= MOST_BYTES).or(known.take());
+        }
+    }
 }
 
 /// Cheap to clone.
@@ -112,41 +124,60 @@ impl AddressBook {
         self.learned().get(&node)?.client.clone()
     }
 
-    /// Everything that is known, this node's own places under `me`.
+    /// Tells of every change from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
+    }
+
+    /// Everything that is known, this node's own places under `me`, as of its start number `boot`.
     #[must_use]
-    pub fn all(&self, me: NodeId) -> BTreeMap<NodeId, Place> {
+    pub fn all(&self, me: NodeId, boot: u64) -> BTreeMap<NodeId, Place> {
         let mut all = self.learned().clone();
         for (node, address) in &self.0.configured.known {
             all.entry(NodeId(*node)).or_default().peer = Some(address.clone());
         }
         let Mine { peer, client } = self.mine().clone();
-        all.insert(me, Place { peer: Some(peer), client: Some(client) });
+        all.insert(me, Place { peer: Some(peer), client: Some(client), boot });
         all
     }
 
-    /// Takes what a node, or an administrator, said of where that node is; none: nothing new.
+    /// Takes what an administrator said of where a node is; none: nothing new.
     pub fn learn(&self, node: NodeId, peer: Option<String>, client: Option<String>) {
-        self.take(node, peer, client, true);
+        self.take(node, |known| known.replace(peer, client));
     }
 
-    /// Takes what another node said of it: it may be old.
-    pub fn learn_hearsay(&self, node: NodeId, peer: Option<String>, client: Option<String>) {
-        self.take(node, peer, client, false);
+    /// Takes what a node said of itself.
+    pub fn learn_of_itself(&self, node: NodeId, said: Place) {
+        self.take(node, |known| {
+            if said.boot >= known.boot {
+                known.replace(said.peer, said.client);
+                known.boot = said.boot;
+            }
+        });
     }
 
-    fn take(&self, node: NodeId, peer: Option<String>, client: Option<String>, replace: bool) {
-        let short = |address: &String| address.len() <= MOST_BYTES;
+    /// Takes what another node said of it: it is right if the node itself said it at a later start.
+    pub fn learn_hearsay(&self, node: NodeId, said: Place) {
+        self.take(node, |known| {
+            if said.boot > known.boot {
+                known.replace(said.peer, said.client);
+                known.boot = said.boot;
+            } else {
+                let Place { peer, client, .. } = said;
+                let unknown = |known: &Option<String>, said| if known.is_none() { said } else { None };
+                known.replace(unknown(&known.peer, peer), unknown(&known.client, client));
+            }
+        });
+    }
+
+    fn take(&self, node: NodeId, change: impl FnOnce(&mut Place)) {
         let mut learned = self.learned();
         if learned.len() >= MOST_NODES && !learned.contains_key(&node) {
             return;
         }
         let place = learned.entry(node).or_default();
         let before = place.clone();
-        for (known, said) in [(&mut place.peer, peer), (&mut place.client, client)] {
-            if replace || known.is_none() {
-                *known = said.filter(short).or(known.take());
-            }
-        }
+        change(place);
         if *place == before {
             return;
         }
@@ -182,6 +213,24 @@ mod tests {
         Some(address.into())
     }
 
+    fn place(peer: &str, client: &str, boot: u64) -> Place {
+        Place { peer: some(peer), client: some(client), boot }
+    }
+
+    #[test]
+    fn what_a_node_said_last_wins_however_it_comes() {
+        let book = AddressBook::new(Mine::default(), PeerAddresses::default());
+        book.learn_hearsay(NodeId(3), place("second:1", "second:2", 2));
+        book.learn_of_itself(NodeId(3), place("first:1", "first:2", 1));
+        assert_eq!(book.client(NodeId(3)), some("second:2"), "an old connection");
+        book.learn_hearsay(NodeId(3), place("first:1", "first:2", 1));
+        assert_eq!(book.client(NodeId(3)), some("second:2"));
+        book.learn_of_itself(NodeId(3), place("third:1", "third:2", 3));
+        assert_eq!((book.peer(NodeId(3)), book.client(NodeId(3))), (some("third:1"), some("third:2")));
+        book.learn(NodeId(3), some("admin:1"), None);
+        assert_eq!((book.peer(NodeId(3)), book.client(NodeId(3))), (some("admin:1"), some("third:2")));
+    }
+
     #[test]
     fn the_configuration_wins() {
         let known = [(1, "one:1".to_owned())].into();
@@ -203,7 +252,7 @@ mod tests {
         open().learn(NodeId(3), some("three:1"), None);
         let book = open();
         assert_eq!(book.peer(NodeId(3)), some("three:1"));
-        book.learn_hearsay(NodeId(3), some("old:1"), some("three:2"));
+        book.learn_hearsay(NodeId(3), place("old:1", "three:2", 0));
         book.learn(NodeId(4), some(&"x".repeat(MOST_BYTES + 1)), None);
         let book = open();
         assert_eq!((book.peer(NodeId(3)), book.client(NodeId(3))), (some("three:1"), some("three:2")));

@@ -4,6 +4,7 @@ use proto::peer::v1::{Hello, NodeAddress};
 use raft::{Boot, ClusterId, DiskId, Header, NodeId, Peer, Target};
 
 use super::AddressBook;
+use super::address_book::Place;
 
 /// Addresses that are taken from one hello.
 const MOST_ADDRESSES: usize = 4 * raft::MAX_MEMBERS;
@@ -11,11 +12,6 @@ const MOST_ADDRESSES: usize = 4 * raft::MAX_MEMBERS;
 /// What `header`'s sender says first.
 pub(super) fn write(header: &Header, book: &AddressBook) -> Hello {
     let Header { cluster, from, to } = header;
-    let addresses = book.all(from.node).into_iter().map(|(node, address)| NodeAddress {
-        node: node.0,
-        peer_address: address.peer.unwrap_or_default(),
-        client_address: address.client.unwrap_or_default(),
-    });
     Hello {
         cluster_id: format!("{:032x}", cluster.0),
         from_node: from.node.0,
@@ -24,8 +20,20 @@ pub(super) fn write(header: &Header, book: &AddressBook) -> Hello {
         boot_nonce: from.boot.nonce,
         to_node: to.node.0,
         to_disk: format!("{:032x}", to.disk.0),
-        addresses: addresses.collect(),
+        addresses: addresses(header, book),
     }
+}
+
+/// All that `header`'s sender knows of where nodes are.
+pub(super) fn addresses(header: &Header, book: &AddressBook) -> Vec<NodeAddress> {
+    let Peer { node: me, boot, .. } = header.from;
+    let of = |(node, place): (NodeId, Place)| NodeAddress {
+        node: node.0,
+        peer_address: place.peer.unwrap_or_default(),
+        client_address: place.client.unwrap_or_default(),
+        boot_counter: place.boot,
+    };
+    book.all(me, boot.counter).into_iter().map(of).collect()
 }
 
 /// Who speaks to whom; none if it is malformed.
@@ -42,15 +50,16 @@ pub(crate) fn id(text: &str) -> Option<u128> {
     is_id.then(|| u128::from_str_radix(text, 16).ok()).flatten()
 }
 
-/// Takes the addresses into the book: the sender knows its own best.
-pub(super) fn learn(hello: &Hello, book: &AddressBook) {
-    for address in hello.addresses.iter().take(MOST_ADDRESSES) {
+/// Takes what `from` said of where nodes are into the book: of itself it knows best.
+pub(super) fn learn(addresses: &[NodeAddress], from: &Peer, book: &AddressBook) {
+    for address in addresses.iter().take(MOST_ADDRESSES) {
         let said = |text: &String| (!text.is_empty()).then(|| text.clone());
         let (peer, client) = (said(&address.peer_address), said(&address.client_address));
-        if address.node == hello.from_node {
-            book.learn(NodeId(address.node), peer, client);
+        if address.node == from.node.0 {
+            book.learn_of_itself(from.node, Place { peer, client, boot: from.boot.counter });
         } else {
-            book.learn_hearsay(NodeId(address.node), peer, client);
+            let boot = address.boot_counter;
+            book.learn_hearsay(NodeId(address.node), Place { peer, client, boot });
         }
     }
 }
@@ -74,14 +83,14 @@ mod tests {
         sender.learn(NodeId(9), Some("there:1".into()), None);
         let hello = write(&header, &sender);
         assert_eq!(read(&hello), Some(header));
-        learn(&hello, &receiver);
+        learn(&hello.addresses, &from, &receiver);
         assert_eq!(receiver.peer(NodeId(3)).as_deref(), Some("here:10"));
         assert_eq!(receiver.client(NodeId(3)).as_deref(), Some("here:11"));
         assert_eq!(receiver.peer(NodeId(9)).as_deref(), Some("there:1"));
         // Hearsay does not replace what a node said of itself.
         sender.learn(NodeId(3), Some("wrong:1".into()), None);
         let from = Peer { node: NodeId(5), ..from };
-        learn(&write(&Header { from, ..header }, &sender), &receiver);
+        learn(&addresses(&Header { from, ..header }, &sender), &from, &receiver);
         assert_eq!(receiver.peer(NodeId(3)).as_deref(), Some("here:10"));
     }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use proto::peer::v1::raft_client::RaftClient;
-use proto::peer::v1::{Hello, RaftFrame};
+use proto::peer::v1::{Hello, NodeAddress, RaftFrame};
 use raft::{Body, Entry, Header};
 use rand::Rng;
 use store::store::NodeEnvelope;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::senders::TransportCounters;
@@ -188,6 +188,10 @@ struct Frames {
     queue: Arc<Queue>,
     header: Header,
     hello: Option<Hello>,
+    book: AddressBook,
+    changes: watch::Receiver<()>,
+    /// What the receiver was told of where nodes are.
+    told: Vec<NodeAddress>,
     /// Taken out of the queue, and not sent.
     taken: VecDeque<NodeEnvelope>,
     counters: Arc<TransportCounters>,
@@ -201,22 +205,48 @@ impl Drop for Frames {
 
 impl Frames {
     fn new(queue: Arc<Queue>, header: Header, book: &AddressBook, counters: Arc<TransportCounters>) -> Self {
-        let hello = Some(hello::write(&header, book));
-        Self { queue, header, hello, taken: VecDeque::new(), counters }
+        // Before the book is read: no change is missed.
+        let (changes, hello) = (book.changes(), hello::write(&header, book));
+        let (told, taken) = (hello.addresses.clone(), VecDeque::new());
+        Self { queue, header, hello: Some(hello), book: book.clone(), changes, told, taken, counters }
     }
 
     fn into_stream(self) -> impl Stream<Item = RaftFrame> + Send + 'static {
         stream::unfold(self, async |mut frames| {
             if let Some(hello) = frames.hello.take() {
-                return Some((RaftFrame { hello: Some(hello), envelopes: Vec::new() }, frames));
+                return Some((RaftFrame { hello: Some(hello), ..RaftFrame::default() }, frames));
             }
             if frames.taken.is_empty() {
-                frames.taken = frames.queue.take().await?;
+                let queue = Arc::clone(&frames.queue);
+                tokio::select! {
+                    biased;
+                    addresses = frames.news() => {
+                        return Some((RaftFrame { addresses, ..RaftFrame::default() }, frames));
+                    }
+                    taken = queue.take() => frames.taken = taken?,
+                }
             }
             let envelopes = frames.next();
             // None is left for this stream: this node is another one now, and says so with another hello.
-            (!envelopes.is_empty()).then_some((RaftFrame { hello: None, envelopes }, frames))
+            (!envelopes.is_empty()).then_some((RaftFrame { envelopes, ..RaftFrame::default() }, frames))
         })
+    }
+
+    /// What the receiver was not told yet of where nodes are; waits until there is something.
+    async fn news(&mut self) -> Vec<NodeAddress> {
+        loop {
+            // The sender is in the book.
+            let _ = self.changes.changed().await;
+            let all = hello::addresses(&self.header, &self.book);
+            // The receiver knows best where it is itself.
+            let to = self.header.to.node.0;
+            let is_news = |address: &&NodeAddress| address.node != to && !self.told.contains(address);
+            let news: Vec<_> = all.iter().filter(is_news).cloned().collect();
+            self.told = all;
+            if !news.is_empty() {
+                return news;
+            }
+        }
     }
 
     /// As many as a frame takes, one at least if it is of this stream.
@@ -232,6 +262,8 @@ impl Frames {
             bytes += encoded.len();
             envelopes.push(encoded.into());
         }
+        self.counters.sent.add(envelopes.len() as u64);
+        self.counters.sent_bytes.add(bytes as u64);
         envelopes
     }
 }

@@ -1,17 +1,22 @@
 //! Takes Raft messages of peers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proto::peer::v1::raft_server::Raft;
 use proto::peer::v1::{Hello, RaftEnd, RaftFrame};
 use raft::Header;
 use store::store::NodeEnvelope;
+use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::senders::TransportCounters;
 use super::{AddressBook, hello};
 use crate::handle::Handle;
+
+/// A stream on which nobody introduces himself for so long is ended: its memory is for peers.
+const FIRST_FRAME: Duration = Duration::from_secs(3);
 
 /// See `kvcluster.peer.v1.Raft`.
 pub struct RaftService {
@@ -36,13 +41,13 @@ impl RaftService {
     }
 
     /// Takes what the first frame has to begin with. Who speaks to whom.
-    fn greet(&self, hello: Option<Hello>) -> Result<Header, Status> {
+    async fn greet(&self, hello: Option<Hello>) -> Result<Header, Status> {
         let hello = hello.ok_or_else(|| Status::invalid_argument("the first frame has no hello"))?;
         let header = hello::read(&hello)
             .ok_or_else(|| Status::invalid_argument("the ids of the hello are malformed"))?;
         self.recognise(&header)?;
-        hello::learn(&hello, &self.book);
-        self.handle.connected(header);
+        hello::learn(&hello.addresses, &header.from, &self.book);
+        self.handle.connected(header).await;
         Ok(header)
     }
 
@@ -79,9 +84,14 @@ impl RaftService {
 impl Raft for RaftService {
     async fn send(&self, request: Request<Streaming<RaftFrame>>) -> Result<Response<RaftEnd>, Status> {
         let mut frames = request.into_inner();
-        let mut frame = frames.message().await?.unwrap_or_default();
-        let header = self.greet(frame.hello.take()).map_err(|status| self.refuse(status))?;
+        let first = timeout(FIRST_FRAME, frames.message()).await;
+        let first = first.map_err(|_| self.refuse(Status::deadline_exceeded("no hello came")))?;
+        let mut frame = first?.unwrap_or_default();
+        let header = self.greet(frame.hello.take()).await.map_err(|status| self.refuse(status))?;
         loop {
+            hello::learn(&frame.addresses, &header.from, &self.book);
+            self.counters.received.add(frame.envelopes.len() as u64);
+            self.counters.received_bytes.add(frame.envelopes.iter().map(|bytes| bytes.len() as u64).sum());
             for bytes in frame.envelopes {
                 let envelope = Self::open(&header, bytes).map_err(|status| self.refuse(status))?;
                 self.handle.receive(envelope).await;

@@ -39,6 +39,14 @@ impl Total {
 /// Events of the transport.
 #[derive(Debug, Default)]
 pub struct TransportCounters {
+    /// Envelopes that went out on a stream,
+    pub sent: Total,
+    /// and their bytes.
+    pub sent_bytes: Total,
+    /// Envelopes that came in,
+    pub received: Total,
+    /// and their bytes.
+    pub received_bytes: Total,
     /// Envelopes dropped because their peer did not take them.
     pub dropped: Total,
     /// Streams to peers that ended.

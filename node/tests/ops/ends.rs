@@ -24,6 +24,7 @@ fn logs(folder: &Path) -> Vec<PathBuf> {
 async fn after_corruption_it_stays_up_and_takes_no_part() {
     let mut cluster = Cluster::start(1, Options::default()).await;
     let node = cluster.node_mut(1);
+    let disk = node.status().await.unwrap().disk_id;
     node.stop().await;
     let log = logs(&node.data().join("log/db")).pop().unwrap();
     let mut bytes = fs::read(&log).unwrap();
@@ -40,6 +41,7 @@ async fn after_corruption_it_stays_up_and_takes_no_part() {
     let status = node.wait_live().await;
     assert_eq!((status.state(), status.ready), (NodeState::Corruption, false));
     assert!(!status.fault.is_empty());
+    assert_eq!(status.disk_id, disk, "for whoever replaces it");
     assert_eq!(get(node.http_address(), "/livez").unwrap().0, 200);
     assert_eq!(get(node.http_address(), "/readyz").unwrap().0, 503);
     let refused = node.admin().bootstrap(BootstrapRequest::default()).await.unwrap_err();

@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use node::handle::AdminCallError;
-use node::store_loop::InboxLimits;
+use node::store_loop::{Answer, InboxLimits};
 use raft::{ClusterId, NodeId};
 use store::request::RequestError;
 use store::store::{AdminError, AdminRequest};
@@ -42,7 +43,7 @@ fn what_was_acknowledged_is_there_after_a_restart() {
         assert_eq!(summary.identity.member, Some((ClusterId(7), NodeId(1))));
         assert_eq!(summary.boot.counter, boot.counter + 1);
         assert_eq!(summary.leader, Some(NodeId(1)));
-        assert!(summary.caught_up && !summary.receiving_snapshot);
+        assert!(summary.caught_up == Some(true) && !summary.receiving_snapshot);
         node.stop();
     });
 }
@@ -171,6 +172,37 @@ fn a_full_door_refuses_and_never_calls_back() {
         let refused = node.asker.submit(get("a"), |_| panic!("it was refused"));
         assert!(matches!(refused, Err(RequestError::Busy { .. })));
         assert_eq!(node.handle.counters().refused_requests.get(), 1);
+        node.stop();
+    });
+}
+
+#[test]
+fn of_a_flood_of_writes_some_are_refused_at_once_and_the_others_executed() {
+    let data = TempDir::new().unwrap();
+    block_on(async {
+        let node = one(&data).await;
+        let executed = Arc::new(AtomicUsize::new(0));
+        let (mut let_in, mut refused) = (0, 0);
+        for number in 0..10_000 {
+            let executed = Arc::clone(&executed);
+            let then = move |answer: Answer| {
+                answer.unwrap();
+                executed.fetch_add(1, Ordering::Relaxed);
+            };
+            match node.asker.submit(put(&format!("key {number}"), "1"), then) {
+                Ok(()) => let_in += 1,
+                Err(RequestError::Busy { delay_millis, .. }) => {
+                    assert!(delay_millis >= 50);
+                    refused += 1;
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        assert!(refused > 0);
+        assert!(node.asker.ask(get("key 0")).await.is_ok(), "reads are let in");
+        while executed.load(Ordering::Relaxed) < let_in {
+            yield_now().await;
+        }
         node.stop();
     });
 }

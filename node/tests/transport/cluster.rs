@@ -79,6 +79,11 @@ fn nodes_that_know_nobody_learn_from_who_speaks_to_them() {
             let first = &cluster.members[0].as_ref().unwrap().server.address;
             assert_eq!(member.book.client(id(0)), Some(format!("client-of-{first}")));
         }
+        for (place, of) in cluster.running().enumerate() {
+            for member in cluster.running().filter(|member| member.server.address != of.server.address) {
+                member.knows_client(id(place), &of.server.address.to_string()).await;
+            }
+        }
         cluster.stop();
     });
 }
@@ -114,7 +119,11 @@ fn a_node_that_moved_is_followed_and_fetches_a_snapshot() {
             assert_eq!(cluster.get(2, key).await.as_deref(), Some(value));
         }
         let leader = cluster.running().find(|member| member.node.handle.summary().borrow().serves_writes);
-        assert_eq!(leader.unwrap().book.peer(id(2)), Some(new));
+        assert_eq!(leader.unwrap().book.peer(id(2)), Some(new.clone()));
+        // A follower hears of it though nobody who moved speaks to it.
+        for member in cluster.running() {
+            member.knows_client(id(2), &new).await;
+        }
         cluster.stop();
     });
 }

@@ -8,6 +8,7 @@ use node::transport::{
 };
 use proto::peer::v1::raft_server::RaftServer;
 use proto::peer::v1::snapshot_server::SnapshotServer;
+use raft::NodeId;
 use tokio::runtime::Handle as Runtime;
 use tonic::service::Routes;
 
@@ -38,6 +39,15 @@ impl Member {
         let routes = Routes::new(RaftServer::new(raft).max_decoding_message_size(2 * MESSAGE_BYTES))
             .add_service(SnapshotServer::new(snapshot));
         Self { server: Server::start_on(listener, routes), node, book, counters }
+    }
+
+    /// Waits until it knows where the node at `peer` serves clients; itself it knows anyway.
+    pub async fn knows_client(&self, node: NodeId, peer: &str) {
+        let me = self.node.handle.summary().borrow().identity.member;
+        let there = format!("client-of-{peer}");
+        while me.is_none_or(|(_, me)| me != node) && self.book.client(node).as_ref() != Some(&there) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     /// Cuts it off, then ends its threads.

@@ -30,7 +30,12 @@ fn header(member: &Member) -> Header {
 }
 
 fn hello(header: &Header) -> Hello {
-    let here = NodeAddress { node: 2, peer_address: "two:1".into(), client_address: "two:2".into() };
+    let here = NodeAddress {
+        node: 2,
+        peer_address: "two:1".into(),
+        client_address: "two:2".into(),
+        boot_counter: 1,
+    };
     Hello {
         cluster_id: format!("{:032x}", header.cluster.0),
         from_node: header.from.node.0,
@@ -46,13 +51,13 @@ fn hello(header: &Header) -> Hello {
 fn envelope(header: Header) -> Bytes {
     let envelope = Envelope { header, messages: Vec::new() };
     let mut bytes = Vec::new();
-    NodeEnvelope { envelope, clock_millis: 0, free_bytes: 0, supported: ClusterVersion::FIRST }
+    NodeEnvelope { envelope, clock_millis: 0, spare_bytes: 0, supported: ClusterVersion::FIRST }
         .encode(&mut bytes);
     bytes.into()
 }
 
 fn frame(hello: Option<Hello>, envelopes: Vec<Bytes>) -> RaftFrame {
-    RaftFrame { hello, envelopes }
+    RaftFrame { hello, envelopes, addresses: Vec::new() }
 }
 
 async fn send(member: &Member, frames: Vec<RaftFrame>) -> Result<(), Code> {
@@ -120,6 +125,20 @@ fn strangers_are_refused_and_nothing_of_them_is_kept() {
         member.node.handle.status().await.unwrap();
         assert_eq!(received(&member), 0);
         assert_eq!(member.book.peer(NodeId(2)), None);
+        member.stop();
+    });
+}
+
+#[test]
+fn a_stream_on_which_nobody_introduces_himself_is_ended() {
+    block_on(async {
+        let data = TempDir::new().unwrap();
+        let member = member(&data).await;
+        let address = format!("http://{}", member.server.address);
+        let mut client = RaftClient::connect(address).await.unwrap();
+        let ended = client.send(futures_util::stream::pending()).await;
+        assert_eq!(ended.map(|_| ()).map_err(|status| status.code()), Err(Code::DeadlineExceeded));
+        assert_eq!(member.counters.refused.get(), 1);
         member.stop();
     });
 }

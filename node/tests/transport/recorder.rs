@@ -1,7 +1,7 @@
 //! A peer that tells what it is sent.
 
 use proto::peer::v1::raft_server::{Raft, RaftServer};
-use proto::peer::v1::{Hello, RaftEnd, RaftFrame};
+use proto::peer::v1::{Hello, NodeAddress, RaftEnd, RaftFrame};
 use store::store::NodeEnvelope;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -16,6 +16,8 @@ pub enum Event {
     Hello(Hello),
     /// The envelopes of one frame, and their bytes.
     Frame(Vec<NodeEnvelope>, usize),
+    /// News of where nodes are.
+    Addresses(Vec<NodeAddress>),
     Ended,
 }
 
@@ -100,6 +102,10 @@ impl Raft for RecordingPeer {
                 if *manner.borrow() == Manner::Refuses {
                     return Err(Status::failed_precondition("somebody else is meant"));
                 }
+                continue;
+            }
+            if !frame.addresses.is_empty() {
+                let _ = stream.0.send(Event::Addresses(frame.addresses));
                 continue;
             }
             let bytes = frame.envelopes.iter().map(bytes::Bytes::len).sum();

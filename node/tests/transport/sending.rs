@@ -32,7 +32,7 @@ fn envelope(to: u64, number: u64, command: &Bytes) -> NodeEnvelope {
     let (from, body) = (ReplicaId(1), Body::Append(append));
     let message = Message { range: RangeId(1), from, to: ReplicaId(to), term: Term(1), body };
     let envelope = Envelope { header: header(to), messages: vec![message] };
-    NodeEnvelope { envelope, clock_millis: number, free_bytes: 0, supported: ClusterVersion::FIRST }
+    NodeEnvelope { envelope, clock_millis: number, spare_bytes: 0, supported: ClusterVersion::FIRST }
 }
 
 fn small(to: u64, number: u64) -> NodeEnvelope {
@@ -165,8 +165,13 @@ fn a_peer_that_moved_is_followed_though_somebody_answers_at_the_old_address() {
         node.senders.send(vec![small(2, 1)]);
         old.hello().await;
         assert_eq!(numbers(&old.envelopes().await), [1]);
-        // What is said of others changes nothing.
+        // What is said of others is passed on, and changes nothing.
         node.book.learn(NodeId(3), Some("else:1".into()), None);
+        let Event::Addresses(told) = old.next().await else { panic!("nothing was passed on") };
+        assert_eq!(
+            told.iter().map(|told| (told.node, told.peer_address.as_str())).collect::<Vec<_>>(),
+            [(3, "else:1")]
+        );
         node.senders.send(vec![small(2, 2)]);
         assert!(matches!(old.next().await, Event::Frame(..)));
         node.book.learn(NodeId(2), Some(new.address()), None);

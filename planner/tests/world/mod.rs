@@ -226,7 +226,7 @@ impl World {
     }
 
     fn bootstrap(&mut self, node: NodeId, disk: &DiskId) {
-        let holds = self.disks.get_mut(&node).expect("a pod reported it");
+        let Some(holds) = self.disks.get_mut(&node) else { return };
         if holds.id == *disk && holds.node.is_none() {
             assert!(!self.began, "the cluster begins a second time");
             self.began = true;

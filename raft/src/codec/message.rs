@@ -18,6 +18,8 @@ const REPLY: u8 = 0x10;
 const FLAG: u8 = 0x20;
 /// In the head of a reply: it answers the same boot as the reply before it in the envelope.
 const SAME_BOOT: u8 = 0x40;
+/// In the head of a heartbeat: the receiver is behind.
+const BEHIND: u8 = SAME_BOOT;
 
 /// Head, range, both replicas and term.
 pub(super) const LEAST_MESSAGE: usize = 5;
@@ -91,7 +93,7 @@ impl Kind {
             _ => return None,
         };
         let flag_fits = head & FLAG == 0 || kind.has_flag();
-        let boot_fits = head & SAME_BOOT == 0 || kind.is_reply();
+        let boot_fits = head & SAME_BOOT == 0 || kind.is_reply() || kind == Kind::Heartbeat;
         (flag_fits && boot_fits).then_some(kind)
     }
 
@@ -129,7 +131,9 @@ impl Writer<'_> {
         let same_boot = to_boot == Some(self.last_boot);
         let flag_bit = if flag { FLAG } else { 0 };
         let boot_bit = if same_boot { SAME_BOOT } else { 0 };
-        self.byte(kind as u8 | flag_bit | boot_bit);
+        let behind = matches!(&message.body, Body::Heartbeat(heartbeat) if heartbeat.behind);
+        let behind_bit = if behind { BEHIND } else { 0 };
+        self.byte(kind as u8 | flag_bit | boot_bit | behind_bit);
         self.number(message.range.0);
         self.number(message.from.0);
         self.number(message.to.0);
@@ -211,7 +215,10 @@ impl Reader<'_> {
             }
             self.last_boot = boot;
         }
-        let body = self.body(kind, head & FLAG != 0, self.last_boot, whole)?;
+        let mut body = self.body(kind, head & FLAG != 0, self.last_boot, whole)?;
+        if let Body::Heartbeat(heartbeat) = &mut body {
+            heartbeat.behind = head & BEHIND != 0;
+        }
         Ok(Message { range, from, to, term, body })
     }
 
@@ -233,7 +240,8 @@ impl Reader<'_> {
             }
             Kind::Heartbeat => {
                 let (round, commit) = (Round(self.bounded()?), self.index()?);
-                Body::Heartbeat(Heartbeat { round, commit, promise: self.duration()?, ask_start: flag })
+                let promise = self.duration()?;
+                Body::Heartbeat(Heartbeat { round, commit, promise, ask_start: flag, behind: false })
             }
             Kind::HeartbeatAck => {
                 let (round, promised) = (Round(self.bounded()?), self.duration()?);

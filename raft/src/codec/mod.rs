@@ -4,7 +4,8 @@
 //! envelope  = FORMAT header count message*        nothing may follow
 //! header    = cluster node disk boot node disk    sender, then receiver
 //! message   = head range from to term [boot] body
-//! head      = kind | FLAG | SAME_BOOT             a reply has a boot, or SAME_BOOT: that of the reply before
+//! head      = kind | FLAG | SAME_BOOT             a reply has a boot, or SAME_BOOT: that of the reply before;
+//!                                                a heartbeat has BEHIND in its place
 //! append    = prev commit count entry*            indexes follow from prev
 //! entry     = tag [terms above the entry before] [configuration | length bytes]
 //! ```

@@ -249,6 +249,7 @@ impl Scene {
                 commit: self.index(draw),
                 promise: self.duration(draw),
                 ask_start: draw.one_in(2),
+                behind: draw.one_in(2),
             }),
             16 => {
                 let (to_boot, round) = (self.to_boot(draw), Round(self.counter(draw)));

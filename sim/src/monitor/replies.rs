@@ -380,7 +380,13 @@ mod tests {
         stage.commit(&[2], &[command(3, 2, "a")]).unwrap();
         let heartbeat = |commit| {
             let (round, promise) = (Round(1), Duration::ZERO);
-            Body::Heartbeat(Heartbeat { round, commit: LogIndex(commit), promise, ask_start: false })
+            Body::Heartbeat(Heartbeat {
+                round,
+                commit: LogIndex(commit),
+                promise,
+                ask_start: false,
+                behind: false,
+            })
         };
         let commit = |commit| Body::Commit(Commit { commit: LogIndex(commit) });
         for body in [heartbeat(3), commit(3), heartbeat(0)] {

@@ -287,6 +287,7 @@ impl Stage {
             uncommitted_bytes: 0,
             transfer_to: None,
             receiving_snapshot: false,
+            behind: None,
         }
     }
 }

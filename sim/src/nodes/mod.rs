@@ -10,6 +10,7 @@
 //!   operator   membership; inject: faults; disks: those that destroy; heal: their end
 //!   monitor    the log as it is applied, and a state machine that nothing happens to
 //!   rules      what the entries of a log may do; check: the histories, replayed by timestamp on a model map
+//!   tails      what leaders keep of their logs for those who catch up
 //! ```
 
 pub mod check;
@@ -29,6 +30,7 @@ mod process;
 pub mod rules;
 mod shell;
 mod snapshot;
+mod tails;
 mod workload;
 mod world;
 

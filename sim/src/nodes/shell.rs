@@ -165,6 +165,8 @@ impl World {
         }
         state.tick_at = 0;
         let now = state.now(self.now);
+        self.look_at_tails(host);
+        let state = &mut self.hosts[host];
         if let Some(store) = &mut state.store {
             store.tick(now);
             self.trace.note(self.now, [3, host as u64, 0, 0], || format!("h{host} ticks"));

@@ -59,12 +59,14 @@ impl World {
             }
             SnapshotEvent::LogCut { base, .. } => {
                 self.coverage.hit(Mark::LogCut);
+                self.check_tails(host, *base)?;
                 let flushed = flushed_applied(&self.hosts[host].disk.engine, FIRST_RANGE);
                 if flushed.as_ref().is_ok_and(|flushed| *base > flushed.position.index) {
                     let detail = format!("h{host} cuts its log at {base}, flushed is {flushed:?}");
                     return Err(Violation::new("only what is flushed is cut from the log", detail));
                 }
             }
+            SnapshotEvent::Unwanted { to, .. } => self.follows_by_log(host, *to),
             SnapshotEvent::Unneeded { .. } => self.coverage.hit(Mark::Unneeded),
             _ => {}
         }

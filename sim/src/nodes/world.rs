@@ -17,6 +17,7 @@ use super::host::{Disk, Host};
 use super::monitor::Monitor;
 use super::operator::Operator;
 use super::plan::Plan;
+use super::tails::Tails;
 use crate::clock::Clock;
 use crate::event::Queue;
 use crate::fault;
@@ -46,6 +47,7 @@ pub struct World {
     pub(super) operator: Operator,
     pub(super) history: Vec<Done>,
     pub(super) monitor: Monitor,
+    pub(super) tails: Tails,
     pub(super) coverage: Coverage,
     pub(super) cluster: ClusterId,
     pub(super) watch: Option<Watch>,
@@ -82,6 +84,7 @@ impl World {
             operator: Operator::new(plan.voters, plan.learners),
             cluster: ClusterId(u128::from(rng.identity.next())),
             monitor: Monitor::new(&plan.settings)?,
+            tails: Tails::default(),
             address: BTreeMap::new(),
             waiting: BTreeMap::new(),
             history: Vec::new(),

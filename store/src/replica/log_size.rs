@@ -41,19 +41,31 @@ impl LogSize {
     /// Up to where to cut: only what is durable in the data engine, and not the tail; nothing while the log
     /// is small.
     pub(super) fn cut(&self, flushed: impl FnOnce() -> LogIndex) -> Option<LogIndex> {
-        let Compaction { bytes, entries, tail_bytes, tail_entries } = self.policy;
+        let Compaction { bytes, entries, .. } = self.policy;
         let large = self.last.1 - self.base.1 >= bytes as u64 || self.last.0.0 - self.base.0.0 >= entries;
         if !large {
             return None;
         }
-        let outside = |(index, until): (LogIndex, u64)| {
+        let limit = flushed().min(self.tail());
+        self.marks.iter().rev().find(|(index, _)| *index <= limit).map(|(index, _)| *index)
+    }
+
+    /// What the tail begins after, which always stays.
+    pub(super) fn tail(&self) -> LogIndex {
+        let Compaction { tail_bytes, tail_entries, .. } = self.policy;
+        let outside = |(index, until): &(LogIndex, u64)| {
             self.last.1 - until > tail_bytes as u64 || self.last.0.0 - index.0 > tail_entries
         };
         // The first mark whose tail is small enough.
-        let tail = self.marks.partition_point(|mark| outside(*mark));
-        let (tail, _) = self.marks.get(tail).or(self.marks.back())?;
-        let limit = flushed().min(*tail);
-        self.marks.iter().rev().find(|(index, _)| *index <= limit).map(|(index, _)| *index)
+        let first = self.marks.partition_point(outside);
+        self.marks.get(first).or(self.marks.back()).map_or(self.begins_after, |(index, _)| *index)
+    }
+
+    /// The bytes of the applied entries after `index`, or a little more.
+    pub(super) fn bytes_after(&self, index: LogIndex) -> u64 {
+        let behind = self.marks.partition_point(|(mark, _)| *mark <= index);
+        let before = behind.checked_sub(1).and_then(|last| self.marks.get(last)).unwrap_or(&self.base);
+        self.last.1 - before.1
     }
 
     /// The log begins after `base` now; says whether it did not before.

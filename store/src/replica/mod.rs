@@ -242,9 +242,10 @@ impl Replica {
             }
         }
         if !output.snapshots_wanted.is_empty() {
-            self.transfers.wanted(&output.snapshots_wanted, self.raft.counters().snapshots_overtaken);
+            let wanted = self.answering(now, output.snapshots_wanted);
+            self.transfers.wanted(&wanted, self.raft.counters().snapshots_overtaken);
             let base = self.log_size.begins_after();
-            let wanted = output.snapshots_wanted.into_iter();
+            let wanted = wanted.into_iter();
             out.snapshots.extend(wanted.map(|to| SnapshotEvent::Wanted { range, to, base }));
         }
         out.snapshots.extend(output.fetch.map(|fetch| SnapshotEvent::Fetch { range, fetch }));

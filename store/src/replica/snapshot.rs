@@ -1,6 +1,6 @@
 //! The seam to whoever makes, moves and installs snapshots: the replica says when, and is told what came of it.
 
-use raft::{FollowerState, LogIndex, NodeId, SnapshotId, SnapshotMeta};
+use raft::{LogIndex, NodeId, SnapshotId, SnapshotMeta, Time};
 
 use super::Replica;
 use super::error::StoreFault;
@@ -35,18 +35,22 @@ impl Replica {
         self.raft.offer_snapshot(host.now.time, to, id, meta);
     }
 
+    /// Those of the followers that are to be made a snapshot for: the others are silent, and are asked for again
+    /// when they answer.
+    pub(super) fn answering(&self, now: Time, followers: Vec<NodeId>) -> Vec<NodeId> {
+        let known = self.raft.status(now).followers;
+        let answers = |node: &NodeId| known.iter().any(|of| of.node == *node && of.answers);
+        followers.into_iter().filter(answers).collect()
+    }
+
     /// Says which followers need no snapshot any more.
     pub(super) fn look_at_transfers<L, E>(&mut self, host: &Host<'_, L, E>, out: &mut Gathered) {
         if self.transfers.is_empty() {
             return;
         }
         let followers = self.raft.status(host.now.time).followers;
-        let is_sent = |node| {
-            let of = followers.iter().find(|follower| follower.node == node);
-            of.is_some_and(|follower| follower.state == FollowerState::Snapshot)
-        };
         let range = self.state.range();
-        let left = self.transfers.retain(is_sent).into_iter();
+        let left = self.transfers.look(&followers, &self.log_size).into_iter();
         out.snapshots.extend(left.map(|to| SnapshotEvent::Unwanted { range, to }));
     }
 

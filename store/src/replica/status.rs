@@ -60,8 +60,8 @@ impl Replica {
         let clocks = offsets(host.peers.clocks(host.now, &raft.configuration));
         let is_skewed = |offset: &i64| Duration::from_millis(offset.unsigned_abs()) > MAX_SKEW;
         let skewed = clocks.iter().filter(|(_, offset)| is_skewed(offset)).map(|(node, _)| *node).collect();
-        let (reserve, window) = (host.settings.reserve_bytes, host.settings.raft.election_timeout);
-        let short = host.peers.short_of_space(host.now, &raft.configuration, reserve, window);
+        let window = host.settings.raft.election_timeout;
+        let short = host.peers.short_of_space(host.now, &raft.configuration, window);
         ReplicaStatus {
             range: self.state.range(),
             epoch: self.state.descriptor().epoch,

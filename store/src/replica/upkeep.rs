@@ -76,8 +76,8 @@ impl Replica {
 
     /// Whoever is short of space is sent no entries, as long as the others are a majority.
     fn hold_back<L, E>(&mut self, host: &Host<'_, L, E>) {
-        let (reserve, window) = (host.settings.reserve_bytes, host.settings.raft.election_timeout);
-        self.raft.hold_back(&host.peers.without_space(host.now, &self.configuration, reserve, window));
+        let window = host.settings.raft.election_timeout;
+        self.raft.hold_back(&host.peers.without_space(host.now, &self.configuration, window));
     }
 
     /// Sessions end by elapsed time alone: the timestamp that was applied so long ago is their floor.
@@ -102,8 +102,8 @@ impl Replica {
 
     /// As set; the least where space is short.
     fn retention<L, E>(&self, host: &Host<'_, L, E>) -> Duration {
-        let (reserve, window) = (host.settings.reserve_bytes, host.settings.raft.election_timeout);
-        match host.peers.short_of_space(host.now, &self.configuration, reserve, window) {
+        let window = host.settings.raft.election_timeout;
+        match host.peers.short_of_space(host.now, &self.configuration, window) {
             Some(_) => LEAST_RETENTION,
             None => host.settings.retention,
         }
@@ -135,8 +135,7 @@ impl Replica {
 
     /// Cuts the log: each replica its own, behind what is durable in its data engine.
     fn compact<L, E: Engine>(&mut self, host: &Host<'_, L, E>, out: &mut Gathered) -> Result<(), StoreFault> {
-        let pinned =
-            self.transfers.pinned(self.log_size.total_bytes(), host.settings.raft.transfer_log_bytes);
+        let pinned = self.transfers.pinned(&self.log_size, host.settings.raft.transfer_log_bytes);
         let mut failed = None;
         let cut = self.log_size.cut(|| {
             if planted(Canary::LogCutBeyondFlushed) {

@@ -124,8 +124,8 @@ impl Replica {
 
     /// What needs space is refused where a majority may be short of it; what frees space is not.
     fn check_space<L, E>(&self, host: &Host<'_, L, E>) -> Result<(), RequestError> {
-        let (reserve, window) = (host.settings.reserve_bytes, host.settings.raft.election_timeout);
-        match host.peers.short_of_space(host.now, &self.configuration, reserve, window) {
+        let window = host.settings.raft.election_timeout;
+        match host.peers.short_of_space(host.now, &self.configuration, window) {
             Some(nodes) => Err(RequestError::DiskReserve { nodes }),
             None => Ok(()),
         }

@@ -13,7 +13,7 @@ const ENVELOPE_MESSAGES: usize = 16 * 1024;
 const ENVELOPE_BYTES: usize = 4 << 20;
 /// The first byte of the encoding.
 const FORMAT: u8 = 1;
-/// Format, clock, free space and version.
+/// Format, clock, spare space and version.
 const REPORT: usize = 21;
 
 /// Everything that one node tells another at once.
@@ -23,8 +23,8 @@ pub struct NodeEnvelope {
     pub envelope: Envelope,
     /// The sender's wall clock, in milliseconds since 1970.
     pub clock_millis: u64,
-    /// Free space on the sender's disk.
-    pub free_bytes: u64,
+    /// Free space on the sender's disk beyond its own reserve, which only the sender knows; 0: it is short of space.
+    pub spare_bytes: u64,
     /// The newest cluster version that the sender understands.
     pub supported: ClusterVersion,
 }
@@ -34,7 +34,7 @@ impl NodeEnvelope {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.put_u8(FORMAT);
         out.put_u64_le(self.clock_millis);
-        out.put_u64_le(self.free_bytes);
+        out.put_u64_le(self.spare_bytes);
         out.put_u32_le(self.supported.0);
         encode_envelope(&self.envelope, out);
     }
@@ -51,9 +51,9 @@ impl NodeEnvelope {
         }
         let envelope = decode_envelope(bytes.split_off(REPORT))?;
         bytes.advance(1);
-        let (clock_millis, free_bytes) = (bytes.get_u64_le(), bytes.get_u64_le());
+        let (clock_millis, spare_bytes) = (bytes.get_u64_le(), bytes.get_u64_le());
         let supported = ClusterVersion(bytes.get_u32_le());
-        Ok(Self { envelope, clock_millis, free_bytes, supported })
+        Ok(Self { envelope, clock_millis, spare_bytes, supported })
     }
 }
 
@@ -61,14 +61,14 @@ impl NodeEnvelope {
 pub(super) fn close(
     messages: Vec<Outgoing>,
     (cluster, from): (ClusterId, Peer),
-    (clock_millis, free_bytes, supported): (u64, u64, ClusterVersion),
+    (clock_millis, spare_bytes, supported): (u64, u64, ClusterVersion),
 ) -> Vec<NodeEnvelope> {
     let mut by_target: BTreeMap<Target, (Vec<Message>, usize)> = BTreeMap::new();
     let mut closed = Vec::new();
     let envelope = |to, messages| NodeEnvelope {
         envelope: Envelope { header: Header { cluster, from, to }, messages },
         clock_millis,
-        free_bytes,
+        spare_bytes,
         supported,
     };
     for Outgoing { to, message } in messages {

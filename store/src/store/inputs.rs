@@ -24,14 +24,14 @@ impl<L: LogReader, E: Engine> Store<L, E> {
     /// Takes an envelope of a peer.
     pub fn receive(&mut self, now: Now, received: NodeEnvelope) {
         self.advance(now);
-        let NodeEnvelope { envelope, clock_millis, free_bytes, supported } = received;
+        let NodeEnvelope { envelope, clock_millis, spare_bytes, supported } = received;
         let header = envelope.header;
         if self.fault.is_some() || !self.is_for_me(&header) {
             self.counters.identity_drops += 1;
             return;
         }
         let (disk, at) = (header.from.disk, now.time);
-        self.peers.heard(header.from.node, Report { disk, at, clock_millis, free_bytes, supported });
+        self.peers.heard(header.from.node, Report { disk, at, clock_millis, spare_bytes, supported });
         let mut messages = envelope.messages.into_iter();
         while messages.len() > 0 {
             messages.as_slice().iter().take(WARM).for_each(|message| self.warm(message.range));

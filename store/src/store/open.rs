@@ -45,7 +45,7 @@ impl<L: LogReader, E: Engine> Store<L, E> {
         log.write(&LogBatch { items })?;
         // What is applied is what is durable from here on.
         engine.flush()?;
-        let peers = Peers::new(start.free_bytes, settings.supported);
+        let peers = Peers::new(start.free_bytes, settings.reserve_bytes, settings.supported);
         let mut store = Self::empty(reader, engine, settings, start.seed, start.now, identity, boot, peers);
         store.restore(log, &start)?;
         Ok(store)

@@ -69,7 +69,7 @@ impl<L: LogReader, E: Engine> Store<L, E> {
             gathered;
         self.flushing.applied(applied_entries, applied_bytes);
         let cluster = self.identity.member.unwrap_or_default().0;
-        let reported = (now.wall_millis, self.peers.free_bytes(), self.settings.supported);
+        let reported = (now.wall_millis, self.peers.spare_bytes(), self.settings.supported);
         let changed = changes.into_iter().map(|(token, result)| (token, Ok(AdminReply::Changed(result))));
         self.admin_replies.extend(changed);
         let log = (!items.is_empty()).then(|| (self.writes.submit(writes), LogBatch { items }));

@@ -16,6 +16,8 @@ pub struct NodeStatus {
     pub boot: Boot,
     /// Free space on the disk.
     pub free_bytes: u64,
+    /// Free space below which it is short of it.
+    pub reserve_bytes: u64,
     /// Events.
     pub counters: NodeCounters,
     /// The replicas, by range.
@@ -42,6 +44,7 @@ impl<L, E: Engine> Store<L, E> {
             identity: self.identity,
             boot: self.boot,
             free_bytes: self.peers.free_bytes(),
+            reserve_bytes: self.settings.reserve_bytes,
             counters: self.counters,
             replicas: self.replicas.values().map(|replica| replica.status(&host)).collect(),
         }

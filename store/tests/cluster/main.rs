@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use raft::{
-    Body, Boot, CampaignId, Change, DiskId, Envelope, Header, Heartbeat, LogIndex, LogPosition, Message,
-    NodeId, Peer, ReplicaId, RoleKind, Round, Target, Term, VoteRequest,
+    Body, Boot, CampaignId, Change, DiskId, Envelope, FollowerState, Header, Heartbeat, LogIndex,
+    LogPosition, Message, NodeId, Peer, ReplicaId, RoleKind, Round, Target, Term, VoteRequest,
 };
 use store::directory::Directory;
 use store::effects::ClusterVersion;
@@ -273,6 +273,78 @@ fn a_follower_whose_snapshots_the_log_outgrows_again_and_again_is_named() {
     assert!(stalled(&world).is_empty());
 }
 
+/// The log stays while the follower has installed a snapshot and not yet taken the entries that followed it.
+#[test]
+fn a_follower_needs_one_snapshot_however_much_is_written_while_it_catches_up() {
+    let mut world = World::new(19, 3);
+    world.bootstrap(3);
+    world.done(put("k", "first"));
+    let leader = world.leader().unwrap();
+    let lagging = (0..3).find(|at| *at != leader).unwrap();
+    isolate(&mut world, lagging);
+    for number in 0..100 {
+        world.done(put("k", &number.to_string()));
+    }
+    world.cut.clear();
+    let state = |world: &World| {
+        let followers = world.status(leader).unwrap().raft.followers;
+        let follower = followers.into_iter().find(|of| of.node == World::node_id(lagging)).unwrap();
+        (follower.state, follower.matched)
+    };
+    while world.installed == 0 || state(&world).0 == FollowerState::Snapshot {
+        world.done(put("k", "meanwhile"));
+    }
+    let (_, matched) = state(&world);
+    isolate(&mut world, lagging);
+    let written = world.status(leader).unwrap().raft.last.index;
+    while world.status(leader).unwrap().raft.last.index.0 < written.0 + 24 {
+        world.done(put("k", "the tail"));
+        world.pass(20_000);
+    }
+    assert_eq!(world.leader(), Some(leader));
+    assert!(world.status(leader).unwrap().raft.base.index <= matched, "the log goes on where it is");
+    world.settle();
+    assert_eq!(world.installed, 1);
+    for _ in 0..100 {
+        world.pass(1_000);
+    }
+    for number in 0..40 {
+        world.done(put("k", &number.to_string()));
+        world.pass(20_000);
+    }
+    assert!(world.status(leader).unwrap().raft.base.index > matched, "what it has is not kept for it");
+}
+
+#[test]
+fn a_transfer_that_a_crash_interrupts_goes_on_where_it_was() {
+    let mut world = World::new(20, 3);
+    world.bootstrap(3);
+    world.done(put("k", "first"));
+    let leader = world.leader().unwrap();
+    let lagging = (0..3).find(|at| *at != leader).unwrap();
+    isolate(&mut world, lagging);
+    for number in 0..200 {
+        world.done(put(&format!("key {number}"), &"value".repeat(30)));
+    }
+    world.cut.clear();
+    let sent = |world: &World| world.nodes[leader].carried().sent_bytes;
+    while sent(&world) < 20_000 {
+        world.pass(1_000);
+    }
+    let files = world.nodes[leader].directory.list().unwrap();
+    let whole: u64 = files.iter().map(|(_, bytes)| bytes).sum();
+    let before = sent(&world);
+    assert!(before < whole * 3 / 4, "{before} of {whole} bytes is about half");
+    world.crash(lagging);
+    for number in 0..5 {
+        world.done(put("k", &number.to_string()));
+    }
+    world.settle();
+    assert_eq!((world.leader(), world.installed), (Some(leader), 1));
+    let again = sent(&world) - before;
+    assert!(again < whole - before + whole / 4, "{before} and {again} of {whole} bytes");
+}
+
 #[test]
 fn a_snapshot_that_does_not_fit_is_refused_until_there_is_space() {
     let mut world = World::new(18, 3);
@@ -426,8 +498,13 @@ fn an_empty_disk_waits_until_it_is_named() {
 fn only_a_leader_that_names_the_disk_makes_it_a_member() {
     let mut world = World::new(16, 1);
     let now = world.now(0);
-    let heartbeat =
-        Heartbeat { round: Round(1), commit: LogIndex(0), promise: Duration::ZERO, ask_start: false };
+    let heartbeat = Heartbeat {
+        round: Round(1),
+        commit: LogIndex(0),
+        promise: Duration::ZERO,
+        ask_start: false,
+        behind: false,
+    };
     let vote = VoteRequest { campaign: CampaignId(1), last: LogPosition::default(), forced: false };
     let mut receive = |named, body| {
         let from = Peer { node: NodeId(7), disk: DiskId(70), boot: Boot { counter: 1, nonce: 1 } };
@@ -437,7 +514,7 @@ fn only_a_leader_that_names_the_disk_makes_it_a_member() {
         let header = Header { cluster: world::CLUSTER, from, to };
         let envelope = Envelope { header, messages: vec![message] };
         let supported = ClusterVersion::FIRST;
-        let envelope = NodeEnvelope { envelope, clock_millis: 0, free_bytes: 0, supported };
+        let envelope = NodeEnvelope { envelope, clock_millis: 0, spare_bytes: 0, supported };
         let store = world.nodes[0].store.as_mut().unwrap();
         store.receive(now, envelope);
         store.poll_output(now)

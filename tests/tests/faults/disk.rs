@@ -129,7 +129,6 @@ impl Drop for Small {
 }
 
 #[tokio::test]
-#[ignore = "a node whose disk was full does not always rejoin: not understood yet"]
 async fn a_node_with_a_full_disk_cannot_start_and_comes_back_when_there_is_space() {
     let _alone = alone().await;
     if !rustix::process::geteuid().is_root() {

@@ -14,6 +14,7 @@ use store::engine::{Batch, Change, Engine, EngineError, IngestEntry, Span};
 
 use super::database::Database;
 use super::failure::{Cause, Failed};
+use super::levels::Gauge;
 
 pub use settings::EngineSettings;
 pub use view::{RocksCursor, RocksView};
@@ -55,6 +56,12 @@ impl RocksEngine {
         unlogged.disable_wal(true);
         let (files, failed) = (AtomicU64::new(0), Failed::default());
         Ok(Self { shared: Arc::new(Shared { database, options, unlogged, incoming, files, failed }) })
+    }
+
+    /// Shows its database.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        Gauge(Arc::clone(&self.shared.database))
     }
 
     /// Does something that changes the disk; a failure is the last thing that this engine does.

@@ -13,6 +13,7 @@ use store::log_store::{LogBatch, LogReader, LogShape, LogStore, LogStoreError};
 
 use super::database::{self, Database};
 use super::failure::{Cause, Failed};
+use super::levels::Gauge;
 
 pub use reader::RocksLogReader;
 
@@ -85,6 +86,12 @@ impl RocksLogStore {
             Some(_) => store.shape = LogShape::new(reader.identity()?, &reader.replicas()?),
         }
         Ok(store)
+    }
+
+    /// Shows its database.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        Gauge(Arc::clone(&self.database))
     }
 
     fn persist(&self, changes: WriteBatch) -> Result<(), LogStoreError> {

@@ -135,7 +135,7 @@ fn forge(world: &mut World, words: &mut Words<'_>) -> Result<(), String> {
         Some(prev) => Body::Append(Append { prev, entries: Vec::new(), commit }),
         None => {
             let (round, promise) = (Round(1), Duration::ZERO);
-            Body::Heartbeat(Heartbeat { round, commit, promise, ask_start: false })
+            Body::Heartbeat(Heartbeat { round, commit, promise, ask_start: false, behind: false })
         }
     };
     let (from_replica, to_replica) = (ReplicaId(from.0), ReplicaId(to.0));

@@ -1,0 +1,55 @@
+# Sourced after dev/env.sh: which Kubernetes tests and demo use, and how images get there.
+# shellcheck shell=bash
+
+local_kubeconfig=$(. dev/kube/env.sh && echo "$state/admin.kubeconfig")
+
+# kube_runs: whether use_kube would find a cluster.
+kube_runs() {
+  if [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$local_kubeconfig" ]; then return; fi
+  (. dev/kube/env.sh && [ -e "$state/running" ])
+}
+
+# Goes to the cluster that KUBECONFIG names, or else starts one on this machine; exports KUBECONFIG, and PATH with
+# kubectl and helm. started_kube is set if the cluster was started here and now, to be stopped by dev/kube/down.sh.
+use_kube() {
+  export started_kube=""
+  if [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$local_kubeconfig" ]; then
+    local program
+    for program in kubectl helm; do
+      command -v "$program" >/dev/null || fail "KUBECONFIG is set, but $program is not installed"
+    done
+    kubectl version --request-timeout=10s >/dev/null ||
+      fail "the Kubernetes that KUBECONFIG names does not answer; unset KUBECONFIG to have one started on this machine"
+    return
+  fi
+  [ "$(id -u)" -eq 0 ] || fail "root is needed to start a Kubernetes on this machine; or set KUBECONFIG to a cluster of yours, such as one of kind"
+  local programs
+  programs=$(dev/kube/build.sh)
+  export PATH="$programs:$PATH"
+  if ! kube_runs; then started_kube=1; fi
+  KUBECONFIG=$(dev/kube/up.sh)
+  export KUBECONFIG
+}
+
+# image_name NAME: as a pod names it.
+image_name() {
+  echo "${KVCLUSTER_REGISTRY:-localhost}/$1:$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)"
+}
+
+# load_image ARCHIVE IMAGE: to where the cluster's nodes find it.
+load_image() {
+  local context
+  if [ "${KUBECONFIG:-$local_kubeconfig}" = "$local_kubeconfig" ]; then
+    dev/kube/image.sh load "$1" >&2
+    return
+  fi
+  context=$(kubectl config current-context)
+  if [ -n "${KVCLUSTER_REGISTRY:-}" ]; then
+    command -v skopeo >/dev/null || fail "skopeo is needed to push images to $KVCLUSTER_REGISTRY"
+    skopeo copy "docker-archive:$1" "docker://$2" >&2
+  elif [ "${context#kind-}" != "$context" ]; then
+    kind load image-archive "$1" --name "${context#kind-}" >&2
+  else
+    fail "how do images get to the cluster of the context \"$context\"? Set KVCLUSTER_REGISTRY to a registry that it can pull from"
+  fi
+}

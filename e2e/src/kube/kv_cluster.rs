@@ -1,0 +1,137 @@
+//! A `KvCluster`, as its users handle it.
+
+use serde_json::Value;
+
+use super::command::{CommandError, image};
+use super::namespace::Namespace;
+
+/// A `KvCluster` in a namespace.
+pub struct KvCluster<'a> {
+    namespace: &'a Namespace,
+    name: String,
+}
+
+impl<'a> KvCluster<'a> {
+    /// Applies one with so many replicas; `more` are further lines of its spec.
+    ///
+    /// # Errors
+    /// Kubernetes refuses.
+    pub async fn apply(
+        namespace: &'a Namespace,
+        name: &str,
+        replicas: u32,
+        more: &str,
+    ) -> Result<Self, CommandError> {
+        let more: String = more.lines().map(|line| format!("  {line}\n")).collect();
+        let manifest = format!(
+            "apiVersion: kvcluster.dev/v1alpha1\nkind: KvCluster\nmetadata:\n  name: {name}\nspec:\n  \
+             replicas: {replicas}\n  image: {}\n  storage:\n    size: 256Mi\n{more}",
+            image("kv-node")
+        );
+        namespace.apply(&manifest).await?;
+        Ok(Self { namespace, name: name.to_owned() })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its client Service, as host:port within the cluster.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("{}.{}.svc:7400", self.name, self.namespace.name())
+    }
+
+    fn resource(&self) -> String {
+        format!("kvcluster/{}", self.name)
+    }
+
+    /// Waits until what the spec asks for is done. kubectl compares the generation that the condition is about.
+    ///
+    /// # Errors
+    /// Not within so many seconds.
+    pub async fn wait_available(&self, seconds: u32) -> Result<(), CommandError> {
+        self.wait("condition=Available", seconds).await
+    }
+
+    /// `kubectl wait --for`.
+    ///
+    /// # Errors
+    /// Not within so many seconds.
+    pub async fn wait(&self, condition: &str, seconds: u32) -> Result<(), CommandError> {
+        let (condition, seconds) = (format!("--for={condition}"), format!("--timeout={seconds}s"));
+        self.namespace.kubectl(&["wait", &self.resource(), &condition, &seconds]).await.map(drop)
+    }
+
+    /// `kubectl scale`.
+    ///
+    /// # Errors
+    /// Kubernetes refuses.
+    pub async fn scale(&self, replicas: u32) -> Result<(), CommandError> {
+        let replicas = format!("--replicas={replicas}");
+        self.namespace.kubectl(&["scale", &self.resource(), &replicas]).await.map(drop)
+    }
+
+    /// Changes its spec by a merge patch.
+    ///
+    /// # Errors
+    /// Kubernetes refuses.
+    pub async fn patch(&self, patch: &str) -> Result<(), CommandError> {
+        self.namespace.kubectl(&["patch", &self.resource(), "--type=merge", "--patch", patch]).await.map(drop)
+    }
+
+    /// As the API server has it.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub async fn get(&self) -> Result<Value, CommandError> {
+        let printed = self.namespace.kubectl(&["get", &self.resource(), "-o", "json"]).await?;
+        serde_json::from_str(&printed).map_err(|error| CommandError::Failed {
+            command: format!("kubectl get {}", self.resource()),
+            message: error.to_string(),
+        })
+    }
+
+    /// The node ids of its members, as its status says.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub async fn members(&self) -> Result<Vec<u64>, CommandError> {
+        let object = self.get().await?;
+        let members = object["status"]["members"].as_array().into_iter().flatten();
+        Ok(members.filter_map(|member| member["node"].as_u64()).collect())
+    }
+
+    /// The node id of its leader, as its status says; 0: none.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub async fn leader(&self) -> Result<u64, CommandError> {
+        Ok(self.get().await?["status"]["leader"].as_u64().unwrap_or_default())
+    }
+
+    /// Name and uid of each of its pods.
+    ///
+    /// # Errors
+    /// Kubernetes refuses.
+    pub async fn pods(&self) -> Result<Vec<(String, String)>, CommandError> {
+        let selector = format!("kvcluster.dev/cluster={}", self.name);
+        let columns = "jsonpath={range .items[*]}{.metadata.name} {.metadata.uid}{\"\\n\"}{end}";
+        let printed = self.namespace.kubectl(&["get", "pods", "-l", &selector, "-o", columns]).await?;
+        let mut pods: Vec<_> = printed
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(name, uid)| (name.to_owned(), uid.to_owned()))
+            .collect();
+        pods.sort();
+        Ok(pods)
+    }
+
+    /// The pod of a member.
+    #[must_use]
+    pub fn pod(&self, node: u64) -> String {
+        format!("{}-m{node}-0", self.name)
+    }
+}
