@@ -212,6 +212,19 @@ impl Running {
         let fault = told.borrow().clone();
         fault.map_or(Ok(()), Err)
     }
+
+    /// Stops as above, and waits for all threads even after a fault: a test goes on in this process, which must not end
+    /// while threads use the data.
+    #[cfg(test)]
+    pub(super) fn stop_and_wait(mut self) -> Result<(), Fault> {
+        self.shared.inbox.close();
+        let threads = std::mem::take(&mut self.threads);
+        let stopped = self.stop();
+        for thread in threads {
+            let _ = thread.join();
+        }
+        stopped
+    }
 }
 
 impl Drop for Running {
