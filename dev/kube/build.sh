@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Builds the programs of a real single-node Kubernetes, with kubectl, helm and etcdctl, from their Go modules into the
 # project's cache folder, once, and prints that folder. About 12 minutes on two cores the first time. Needs Go and gcc.
+# With names of programs only those: dev/kube/build.sh helm
 set -euo pipefail
+programs=("$@")
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../env.sh"
-command -v go >/dev/null || fail "Go is needed to build a local Kubernetes: install it (go.dev/dl), or set KUBECONFIG to a cluster of yours"
+command -v go >/dev/null || fail "Go is needed to build ${*:-a local Kubernetes}: install it (go.dev/dl); where a Kubernetes is needed, KUBECONFIG may name one of yours"
 
 inputs=$(cat "$here"/build.sh "$here"/modules/*/go.mod "$here"/modules/*/*.go | sha256sum | cut -c1-12)
 bin=$KVCLUSTER_CACHE/kubernetes/$inputs
@@ -17,9 +19,14 @@ kube=$(sed -n 's/^\(require \|\t\)k8s.io\/kubernetes \(v[0-9.]*\)$/\2/p' "$here/
 version="k8s.io/component-base/version"
 kube_ld="-s -w -X $version.gitVersion=$kube -X $version.gitMajor=1 -X $version.gitMinor=$(cut -d. -f2 <<<"$kube") -X $version.gitTreeState=clean"
 
+# wants NAME: whether that program is to be built.
+wants() {
+  [ ${#programs[@]} -eq 0 ] || [[ " ${programs[*]} " == *" $1 "* ]]
+}
+
 # go_build MODULE CGO LDFLAGS OUTPUT PACKAGE
 go_build() {
-  if [ -x "$bin/$4" ]; then return; fi
+  if [ -x "$bin/$4" ] || ! wants "$4"; then return; fi
   echo "building $4" >&2
   (cd "$here/modules/$1" && CGO_ENABLED=$2 go build -ldflags "$3" -o "$bin/$4.tmp" "$5")
   mv "$bin/$4.tmp" "$bin/$4"

@@ -128,7 +128,6 @@ mod tests {
 
     use raft::{Boot, ClusterId, Configuration, DiskId, NodeId, Term};
     use store::log_store::DiskIdentity;
-    use store::timestamp::Timestamp;
 
     use super::*;
 
@@ -139,17 +138,14 @@ mod tests {
         let disk = DiskId(7);
         let mut configuration = Configuration::bootstrap([(ME, disk), (NodeId(2), DiskId(8))]);
         configuration.members.get_mut(&ME).unwrap().role = role;
+        let identity = DiskIdentity { disk, member: Some((ClusterId(1), ME)) };
         Summary {
-            identity: DiskIdentity { disk, member: Some((ClusterId(1), ME)) },
-            boot: Boot::default(),
             role: Some(RoleKind::Follower),
             term: Term(1),
             leader: Some(NodeId(2)),
             configuration: Some(Arc::new(configuration)),
-            serves_writes: false,
             caught_up: Some(true),
-            receiving_snapshot: false,
-            applied_timestamp: Timestamp::ZERO,
+            ..Summary::without_replica(identity, Boot::default())
         }
     }
 

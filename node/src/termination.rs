@@ -9,6 +9,7 @@ use store::engine::EngineError;
 use store::log_store::LogStoreError;
 use store::replica::{ExitCode, StoreFault};
 
+use crate::admin::hex;
 use crate::store_loop::Fault;
 use crate::transport;
 
@@ -109,7 +110,7 @@ impl DamageMark {
 
     /// Keeps the name of the disk. Nothing depends on it but what a damaged node reports.
     pub fn remember(&self, disk: DiskId) {
-        let disk = format!("{:032x}", disk.0);
+        let disk = hex::write(disk.0);
         if self.disk().as_ref() != Some(&disk)
             && let Err(error) = fs::write(&self.disk, disk)
         {

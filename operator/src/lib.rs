@@ -13,6 +13,7 @@ pub mod helm_test;
 pub mod http;
 pub mod kubernetes;
 pub mod lease;
+pub mod live;
 pub mod logging;
 pub mod memory;
 pub mod metrics;

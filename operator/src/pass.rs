@@ -13,6 +13,7 @@ use crate::api::{FirstMember, KvCluster, KvClusterStatus};
 use crate::caches::Written;
 use crate::controller::Context;
 use crate::error::Error;
+use crate::live::Live;
 use crate::memory::Memory;
 use crate::metrics::{ClusterKey, ClusterSample};
 use crate::observe::Seen;
@@ -94,22 +95,23 @@ impl Pass<'_> {
             self.tell_changes(&written, &before, &wanted).await;
             written
         };
+        let live = Live { kube, cluster: &cluster };
         // Labels name the cluster id: nothing is made before it is drawn.
         let is_named = cluster.status.as_ref().is_some_and(|status| status.cluster_id.is_some());
         let keeps_up = is_named && !cluster.spec.paused && cluster.meta().deletion_timestamp.is_none();
         if keeps_up {
-            Upkeep { kube, caches, cluster: &cluster }.run(seen, planned).await?;
+            Upkeep { live, caches }.run(seen, planned).await?;
         }
         let Some(action) = &planned.action else {
             // Last, since one that is refused must not stop anything else.
             if keeps_up {
-                Upkeep { kube, caches, cluster: &cluster }.volumes(seen, planned).await?;
+                Upkeep { live, caches }.volumes(seen, planned).await?;
             }
             return Ok(cluster);
         };
         let why = planned.doing.join("; ");
         tracing::info!(action = action.name(), why, "acts");
-        Act { kube, cluster: &cluster, seen }.perform(action).await?;
+        Act { live, seen }.perform(action).await?;
         metrics.acted(action.name());
         self.context.crash.performed(action.name());
         self.context.events.normal(&cluster.object_ref(&()), &camel_case(action.name()), &why).await;

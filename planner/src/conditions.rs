@@ -2,7 +2,7 @@
 
 use crate::ids::NodeId;
 use crate::members::{Members, voters_of};
-use crate::observed::{MemberObjects, Observed, ReportedState};
+use crate::observed::{MemberObjects, Observed, Report, ReportedState};
 
 /// How long no leader is seen before a lost majority is told, in milliseconds.
 const LEADERLESS_MILLIS: u64 = 30_000;
@@ -206,21 +206,16 @@ fn damaged(observed: &Observed) -> Condition {
 /// The data of this member are certainly not there.
 fn has_lost_data(observed: &Observed, node: NodeId) -> bool {
     let Some(objects) = observed.objects.get(&node) else { return true };
-    let empty = objects
-        .report
-        .as_ref()
-        .is_some_and(|report| report.state == ReportedState::Waiting && report.cluster_id.is_none());
+    let empty = objects.report.as_ref().is_some_and(Report::has_empty_disk);
     let claim = objects.claim.as_ref();
     claim.is_none() || claim.is_some_and(|claim| claim.pinned_to_lost_node) || empty || is_damaged(objects)
 }
 
-/// The voters of the last look at a leader; before the first look it is the one that began the cluster.
-fn known_voters(observed: &Observed) -> Vec<NodeId> {
-    let recorded = &observed.recorded;
-    match (recorded.voters.as_slice(), &recorded.first) {
-        ([], Some((first, _))) => vec![*first],
-        (voters, _) => voters.to_vec(),
-    }
+/// There is no leader, and half of the voters or more are lost in this sense.
+fn lost_half(observed: &Observed, members: &Members<'_>, is_lost: impl Fn(NodeId) -> bool) -> bool {
+    let voters = observed.known_voters();
+    let lost = voters.iter().filter(|node| is_lost(**node)).count();
+    observed.recorded.bootstrapped && members.view.is_none() && !voters.is_empty() && lost * 2 >= voters.len()
 }
 
 fn data_lost(observed: &Observed, members: &Members<'_>) -> Condition {
@@ -236,10 +231,7 @@ fn data_lost(observed: &Observed, members: &Members<'_>) -> Condition {
             )
         });
     }
-    let voters = known_voters(observed);
-    let lost = voters.iter().filter(|node| has_lost_data(observed, **node)).count();
-    let holds =
-        recorded.bootstrapped && members.view.is_none() && !voters.is_empty() && lost * 2 >= voters.len();
+    let holds = lost_half(observed, members, |node| has_lost_data(observed, node));
     when(Kind::DataLost, holds, "MajorityOfDisksGone", "NotLost", || {
         "the disks of half of the voters or more are gone: bring a volume back, or restore an export into a new cluster".to_owned()
     })
@@ -284,19 +276,12 @@ fn disk_reserve(observed: &Observed, members: &Members<'_>) -> Condition {
 }
 
 fn quorum_lost(observed: &Observed, members: &Members<'_>) -> Condition {
-    let voters = known_voters(observed);
-    let unreachable = |node: &&NodeId| {
-        let reachable = observed.objects.get(*node).and_then(|objects| objects.report.as_ref());
-        reachable.is_none_or(|report| report.state != ReportedState::Member)
-            || has_lost_data(observed, **node)
+    let unreachable = |node| {
+        let report = observed.objects.get(&node).and_then(|objects| objects.report.as_ref());
+        report.is_none_or(|report| report.state != ReportedState::Member) || has_lost_data(observed, node)
     };
-    let lost = voters.iter().filter(unreachable).count();
     let long = observed.leaderless_millis >= LEADERLESS_MILLIS;
-    let holds = observed.recorded.bootstrapped
-        && members.view.is_none()
-        && long
-        && !voters.is_empty()
-        && lost * 2 >= voters.len();
+    let holds = long && lost_half(observed, members, unreachable);
     when(Kind::QuorumLost, holds, "VotersUnreachable", "QuorumReachable", || {
         "half of the voters or more cannot be reached: nothing is decided until they are back; no member is removed".to_owned()
     })

@@ -90,15 +90,13 @@ fn add(observed: &Observed, members: &Members<'_>, view: &LeaderView) -> Step {
         return step;
     }
     match &objects.report {
-        Some(report) if report.state == ReportedState::Waiting && report.cluster_id.is_none() => {
-            match &report.disk {
-                Some(disk) => Step::Act(
-                    Action::AddLearner { planned_on, node, disk: disk.clone(), boot: report.boot },
-                    format!("the new member {node} is added as a learner"),
-                ),
-                None => Step::Wait(start::waits_for_pod(node, &objects)),
-            }
-        }
+        Some(report) if report.has_empty_disk() => match &report.disk {
+            Some(disk) => Step::Act(
+                Action::AddLearner { planned_on, node, disk: disk.clone(), boot: report.boot },
+                format!("the new member {node} is added as a learner"),
+            ),
+            None => Step::Wait(start::waits_for_pod(node, &objects)),
+        },
         Some(report) if report.state == ReportedState::Member => {
             Step::Wait(format!("member {node} takes part already: waits for the list that says so"))
         }

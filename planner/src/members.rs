@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::action::Change;
 use crate::ids::{NodeId, Template};
-use crate::observed::{Claim, LeaderView, MemberObjects, MemberView, Observed, Pod, Role};
+use crate::observed::{
+    Claim, LeaderView, MemberObjects, MemberView, Observed, Pod, Report, ReportedState, Role,
+};
 
 /// More voters than this make writes slower and nothing safer.
 pub const MOST_VOTERS: u32 = 7;
@@ -122,7 +124,27 @@ impl MemberObjects {
     }
 }
 
+impl Report {
+    pub(crate) fn has_empty_disk(&self) -> bool {
+        self.state == ReportedState::Waiting && self.cluster_id.is_none()
+    }
+}
+
 impl Observed {
+    /// The claim of a member, if this cluster may go on using it.
+    pub(crate) fn usable_claim<'a>(&self, objects: &'a MemberObjects) -> Option<&'a Claim> {
+        objects.claim.as_ref().filter(|claim| self.owns(claim) && !claim.removed && !claim.deleting)
+    }
+
+    /// The voters of the last look at a leader; before the first look it is the one that began the cluster.
+    pub(crate) fn known_voters(&self) -> Vec<NodeId> {
+        let recorded = &self.recorded;
+        match (recorded.voters.as_slice(), &recorded.first) {
+            ([], Some((first, _))) => vec![*first],
+            (voters, _) => voters.to_vec(),
+        }
+    }
+
     /// The claim was made for this cluster.
     pub(crate) fn owns(&self, claim: &Claim) -> bool {
         claim.cluster_id.is_some() && claim.cluster_id == self.recorded.cluster_id

@@ -193,10 +193,6 @@ pub struct Report {
     pub boot: u64,
     /// What it does.
     pub state: ReportedState,
-    /// It would be given traffic.
-    pub ready: bool,
-    /// The leader that it knows.
-    pub leader: Option<NodeId>,
     /// What is wrong with its disk; empty: nothing.
     pub fault: String,
     /// Free space is below its reserve.

@@ -61,13 +61,14 @@ pub fn plan(observed: &Observed) -> Plan {
         serving: observed.recorded.became_available,
         roles: members.iter().map(|member| (member.node, member.role)).collect(),
         // Without a leader the voters are those of the last look: a drain must not find the budget gone.
-        min_available: u32::try_from(
+        min_available: min_available(
             members.view.map_or(observed.recorded.voters.len(), |_| members.voters()),
-        )
-        .ok()
-        .filter(|voters| *voters > 1)
-        .map(|voters| voters - 1),
+        ),
     }
+}
+
+fn min_available(voters: usize) -> Option<u32> {
+    u32::try_from(voters).ok().filter(|voters| *voters > 1).map(|voters| voters - 1)
 }
 
 fn next(observed: &Observed, members: &Members<'_>) -> (Option<Action>, Vec<String>) {

@@ -3,7 +3,7 @@
 use crate::action::{Action, Change};
 use crate::ids::NodeId;
 use crate::members::{Members, voters_of};
-use crate::observed::{MemberView, Observed, ReportedState, Role};
+use crate::observed::{LeaderView, MemberView, Observed, ReportedState, Role};
 use crate::plan::Step;
 
 /// Silence towards the leader before a lost volume counts.
@@ -11,15 +11,14 @@ const SILENT_MILLIS: u64 = 10_000;
 
 pub(crate) fn step(observed: &Observed, members: &Members<'_>) -> Step {
     let Some(view) = members.changeable() else { return Step::Done };
-    let gone = members.iter().filter(|member| member.node != view.leader);
-    for member in gone {
+    for member in members.iter().filter(|member| member.node != view.leader) {
         if let Some(reason) = gone_for_certain(observed, member) {
             let changes = vec![Change::Remove(member.node)];
             let action = Action::ChangeMembers { planned_on: view.configuration_at, changes };
             return Step::Act(action, format!("member {} is removed: {reason}", member.node));
         }
     }
-    replace(observed, members)
+    replace(observed, members, view)
 }
 
 /// Removing such a member never lowers the number of failures that are survived, and needs no pod of it.
@@ -49,8 +48,7 @@ fn gone_for_certain(observed: &Observed, member: &MemberView) -> Option<String> 
 }
 
 /// The new one first, then the old one goes.
-fn replace(observed: &Observed, members: &Members<'_>) -> Step {
-    let Some(view) = members.changeable() else { return Step::Done };
+fn replace(observed: &Observed, members: &Members<'_>, view: &LeaderView) -> Step {
     // Learners first: they count in nothing.
     let Some(old) = members.leaving().min_by_key(|member| member.role == Role::Voter) else {
         return Step::Done;

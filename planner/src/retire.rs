@@ -23,8 +23,7 @@ pub(crate) fn step(observed: &Observed, members: &Members<'_>) -> Step {
 }
 
 fn take_down(observed: &Observed, node: NodeId, objects: &MemberObjects, never_added: bool) -> Step {
-    let own =
-        objects.claim.as_ref().filter(|claim| observed.owns(claim) && !claim.removed && !claim.deleting);
+    let own = observed.usable_claim(objects);
     let keep = observed.spec.retention == Retention::Retain && !never_added;
     if let (Some(claim), true) = (own, keep) {
         let action = Action::MarkRemoved { node, uid: claim.uid.clone() };

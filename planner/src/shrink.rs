@@ -8,7 +8,8 @@ use crate::members::{Members, voters_of};
 use crate::observed::{MemberView, Observed, Role};
 use crate::plan::Step;
 
-/// The dead first, then learners, then the highest id, the leader last.
+/// The dead first, then learners, then the highest id. The leader would be the last, so that it stays: one member is
+/// wanted at least, and one voter.
 pub(crate) fn step(observed: &Observed, members: &Members<'_>) -> Step {
     let Some(view) = members.changeable() else { return Step::Done };
     let surplus = members.len().saturating_sub(members.wanted());
@@ -31,15 +32,6 @@ pub(crate) fn step(observed: &Observed, members: &Members<'_>) -> Step {
     let changes: Vec<Change> = removals.chain(demoted.iter().map(|node| Change::Demote(*node))).collect();
     if changes.is_empty() {
         return Step::Done;
-    }
-    let leaves = |node: NodeId| go.iter().any(|member| member.node == node) || demoted.contains(&node);
-    if leaves(view.leader) {
-        return match members.successor(|node| !leaves(node)) {
-            Some(to) => {
-                Step::Act(Action::Transfer { to }, format!("the leader, {}, is to leave", view.leader))
-            }
-            None => Step::Wait(format!("no voter that stays can take over from member {}", view.leader)),
-        };
     }
     let why =
         format!("{} members and {} voters are wanted", members.wanted(), voters_of(observed.spec.replicas));

@@ -39,7 +39,7 @@ pub(crate) fn step(observed: &Observed) -> Step {
     let Some(report) = &objects.report else { return waits() };
     match (&observed.recorded.first, &report.disk) {
         (_, None) => waits(),
-        (None, Some(disk)) if empty(report) => Step::Act(
+        (None, Some(disk)) if report.has_empty_disk() => Step::Act(
             Action::RecordFirst { node, disk: disk.clone() },
             format!("the empty disk {disk} will begin the cluster"),
         ),
@@ -54,7 +54,7 @@ pub(crate) fn step(observed: &Observed) -> Step {
 }
 
 fn begin(cluster_id: &ClusterId, node: NodeId, first: &DiskId, report: &Report) -> Step {
-    if empty(report) {
+    if report.has_empty_disk() {
         let action = Action::Bootstrap { cluster_id: cluster_id.clone(), node, disk: first.clone() };
         return Step::Act(action, format!("member {node} begins the cluster"));
     }
@@ -62,10 +62,6 @@ fn begin(cluster_id: &ClusterId, node: NodeId, first: &DiskId, report: &Report) 
         return Step::Act(Action::RecordBootstrapped, format!("member {node} has begun the cluster"));
     }
     Step::Stop(format!("member {node} reports neither an empty disk nor this cluster: {}", report.fault))
-}
-
-fn empty(report: &Report) -> bool {
-    report.state == ReportedState::Waiting && report.cluster_id.is_none()
 }
 
 /// Which cluster this is to be: volumes of an earlier one are not touched unasked.
@@ -148,10 +144,7 @@ pub(crate) fn waits_for_pod(node: NodeId, objects: &MemberObjects) -> String {
 /// Every member with a volume has its StatefulSet, whoever deleted it, and with or without a leader.
 pub(crate) fn restore(observed: &Observed, members: &Members<'_>) -> Step {
     for (node, objects) in &observed.objects {
-        let usable = objects
-            .claim
-            .as_ref()
-            .is_some_and(|claim| observed.owns(claim) && !claim.removed && !claim.deleting);
+        let usable = observed.usable_claim(objects).is_some();
         let member = members.view.is_none() || members.get(*node).is_some();
         if !usable || !member {
             continue;

@@ -3,7 +3,11 @@
 use serde_json::Value;
 
 use super::command::{CommandError, image};
+use super::load_pod::LoadPod;
 use super::namespace::Namespace;
+
+/// Writes that show that a load goes on.
+const ENOUGH: u64 = 300;
 
 /// A `KvCluster` in a namespace.
 pub struct KvCluster<'a> {
@@ -30,6 +34,30 @@ impl<'a> KvCluster<'a> {
         );
         namespace.apply(&manifest).await?;
         Ok(Self { namespace, name: name.to_owned() })
+    }
+
+    /// Applies one called `kv`, and waits until it is available.
+    ///
+    /// # Errors
+    /// Kubernetes refuses, or it is not within so many seconds.
+    pub async fn running(
+        namespace: &'a Namespace,
+        replicas: u32,
+        seconds: u32,
+    ) -> Result<Self, CommandError> {
+        let cluster = Self::apply(namespace, "kv", replicas, "").await?;
+        cluster.wait_available(seconds).await?;
+        Ok(cluster)
+    }
+
+    /// A load on it that has begun in earnest.
+    ///
+    /// # Errors
+    /// See [`LoadPod::start`] and [`LoadPod::more`].
+    pub async fn under_load(&self, load: &str) -> Result<LoadPod<'a>, CommandError> {
+        let load = LoadPod::start(self.namespace, load, &self.endpoint()).await?;
+        load.more(ENOUGH).await?;
+        Ok(load)
     }
 
     /// Its name.
@@ -61,8 +89,7 @@ impl<'a> KvCluster<'a> {
     /// # Errors
     /// Not within so many seconds.
     pub async fn wait(&self, condition: &str, seconds: u32) -> Result<(), CommandError> {
-        let (condition, seconds) = (format!("--for={condition}"), format!("--timeout={seconds}s"));
-        self.namespace.kubectl(&["wait", &self.resource(), &condition, &seconds]).await.map(drop)
+        self.namespace.wait(&self.resource(), condition, seconds).await
     }
 
     /// `kubectl scale`.

@@ -35,14 +35,12 @@ impl<'a> LoadPod<'a> {
         );
         namespace.apply(&manifest).await?;
         let load = Self { namespace, name: name.to_owned() };
-        load.wait("jsonpath={.status.phase}=Running", 120).await?;
+        namespace.wait(&load.resource(), "jsonpath={.status.phase}=Running", 120).await?;
         Ok(load)
     }
 
-    async fn wait(&self, condition: &str, seconds: u32) -> Result<(), CommandError> {
-        let (pod, condition) = (format!("pod/{}", self.name), format!("--for={condition}"));
-        let seconds = format!("--timeout={seconds}s");
-        self.namespace.kubectl(&["wait", &pod, &condition, &seconds]).await.map(drop)
+    fn resource(&self) -> String {
+        format!("pod/{}", self.name)
     }
 
     /// Waits until so many more writes were acknowledged.
@@ -75,9 +73,8 @@ impl<'a> LoadPod<'a> {
     /// It does not end within two minutes, or leaves no report.
     pub async fn stop(self) -> Result<Report, CommandError> {
         self.namespace.kubectl(&["exec", &self.name, "--", "kv-load", "stop"]).await?;
-        let ended = ["--for=jsonpath={.status.containerStatuses[0].state.terminated}", "--timeout=120s"];
-        let pod = format!("pod/{}", self.name);
-        self.namespace.kubectl(&["wait", &pod, ended[0], ended[1]]).await?;
+        let ended = "jsonpath={.status.containerStatuses[0].state.terminated}";
+        self.namespace.wait(&self.resource(), ended, 120).await?;
         let log = self.namespace.kubectl(&["logs", &self.name]).await?;
         let report = log.lines().next_back().and_then(|line| serde_json::from_str(line).ok());
         report.ok_or_else(|| CommandError::Failed {

@@ -26,7 +26,7 @@ impl Namespace {
         kubectl_stdin(&["apply", "-f", "-"], &manifest).await?;
         let namespace = Self { name };
         // A pod cannot be made before.
-        namespace.kubectl(&["wait", "--for=create", "serviceaccount/default", "--timeout=60s"]).await?;
+        namespace.wait("serviceaccount/default", "create", 60).await?;
         Ok(namespace)
     }
 
@@ -42,6 +42,15 @@ impl Namespace {
     /// See [`CommandError`].
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String, CommandError> {
         kubectl(&[&["--namespace", &self.name], arguments].concat()).await
+    }
+
+    /// Waits until something holds of an object, as `condition=Ready` of `pod/NAME`.
+    ///
+    /// # Errors
+    /// Not within so many seconds.
+    pub async fn wait(&self, object: &str, what: &str, seconds: u32) -> Result<(), CommandError> {
+        let (what, seconds) = (format!("--for={what}"), format!("--timeout={seconds}s"));
+        self.kubectl(&["wait", object, &what, &seconds]).await.map(drop)
     }
 
     /// Applies a manifest.

@@ -2,18 +2,16 @@
 
 use std::path::PathBuf;
 
-use e2e::kube::{KvCluster, LoadPod, kubectl, scene};
+use e2e::kube::{KvCluster, kubectl, scene};
 
 use crate::assert_correct;
 
 #[tokio::test]
 async fn all_pods_are_killed_at_once() {
     scene("all-pods", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 3, "").await?;
-        cluster.wait_available(120).await?;
+        let cluster = KvCluster::running(namespace, 3, 120).await?;
         let members = cluster.members().await?;
-        let load = LoadPod::start(namespace, "load", &cluster.endpoint()).await?;
-        load.more(300).await?;
+        let load = cluster.under_load("load").await?;
         let selector = ["-l", "kvcluster.dev/cluster=kv", "--grace-period=0", "--force"];
         namespace.kubectl(&[&["delete", "pods"], &selector[..]].concat()).await?;
         load.more(300).await?;
@@ -28,11 +26,9 @@ async fn all_pods_are_killed_at_once() {
 #[tokio::test]
 async fn the_volume_of_a_voter_is_wiped() {
     scene("wiped", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 3, "").await?;
-        cluster.wait_available(120).await?;
+        let cluster = KvCluster::running(namespace, 3, 120).await?;
         let members = cluster.members().await?;
-        let load = LoadPod::start(namespace, "load", &cluster.endpoint()).await?;
-        load.more(300).await?;
+        let load = cluster.under_load("load").await?;
         let leader = cluster.leader().await?;
         let wiped = *members.iter().find(|node| **node != leader).unwrap();
         let claim = format!("kv-m{wiped}");
@@ -44,7 +40,7 @@ async fn the_volume_of_a_voter_is_wiped() {
         namespace.kubectl(&["delete", "pod", &pod, "--grace-period=0", "--force"]).await?;
         // The member is removed at once, and another one takes its place.
         let gone = format!("statefulset/{claim}");
-        namespace.kubectl(&["wait", "--for=delete", &gone, "--timeout=180s"]).await?;
+        namespace.wait(&gone, "delete", 180).await?;
         cluster.wait_available(180).await?;
         load.more(300).await?;
         let report = load.stop().await?;

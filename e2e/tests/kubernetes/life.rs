@@ -7,8 +7,7 @@ use crate::{assert_correct, assert_undisturbed};
 #[tokio::test]
 async fn five_four_two() {
     scene("demotions", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 5, "").await?;
-        cluster.wait_available(180).await?;
+        let cluster = KvCluster::running(namespace, 5, 180).await?;
         let load = LoadPod::start(namespace, "load", &cluster.endpoint()).await?;
         for (replicas, voters) in [(4, 3), (2, 1)] {
             load.more(300).await?;
@@ -26,11 +25,9 @@ async fn five_four_two() {
 #[tokio::test]
 async fn a_retained_volume_never_comes_back() {
     scene("retained", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 5, "").await?;
-        cluster.wait_available(180).await?;
+        let cluster = KvCluster::running(namespace, 5, 180).await?;
         let five = cluster.members().await?;
-        let load = LoadPod::start(namespace, "load", &cluster.endpoint()).await?;
-        load.more(300).await?;
+        let load = cluster.under_load("load").await?;
         for replicas in [3, 5] {
             cluster.scale(replicas).await?;
             cluster.wait_available(300).await?;
@@ -51,11 +48,9 @@ async fn a_retained_volume_never_comes_back() {
 #[tokio::test]
 async fn a_bad_image_is_rolled_out_and_corrected() {
     scene("bad-image", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 3, "").await?;
-        cluster.wait_available(120).await?;
+        let cluster = KvCluster::running(namespace, 3, 120).await?;
         let image = cluster.get().await?["spec"]["image"].as_str().unwrap().to_owned();
-        let load = LoadPod::start(namespace, "load", &cluster.endpoint()).await?;
-        load.more(300).await?;
+        let load = cluster.under_load("load").await?;
         cluster.patch(r#"{"spec": {"image": "localhost/nowhere:1"}}"#).await?;
         cluster.wait("condition=Degraded", 300).await?;
         load.more(300).await?;
@@ -81,10 +76,8 @@ async fn ready(namespace: &Namespace) -> Result<usize, e2e::kube::CommandError> 
 #[tokio::test]
 async fn a_cluster_is_made_anew_over_retained_volumes() {
     scene("recreated", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 3, "").await?;
-        cluster.wait_available(120).await?;
-        let load = LoadPod::start(namespace, "load", &cluster.endpoint()).await?;
-        load.more(300).await?;
+        let cluster = KvCluster::running(namespace, 3, 120).await?;
+        let load = cluster.under_load("load").await?;
         assert_correct("before", &load.stop().await?);
         namespace.kubectl(&["delete", "kvcluster/kv", "--timeout=120s"]).await?;
         let cluster = KvCluster::apply(namespace, "kv", 3, "").await?;

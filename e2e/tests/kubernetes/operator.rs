@@ -10,8 +10,7 @@ use crate::assert_undisturbed;
 #[tokio::test]
 async fn an_idle_cluster_causes_no_writes() {
     scene("idle", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 3, "").await?;
-        cluster.wait_available(120).await?;
+        KvCluster::running(namespace, 3, 120).await?;
         // Its last status may be on its way.
         sleep(Duration::from_secs(30)).await;
         let log = AuditLog::from_now().expect("the audit log of dev/kube");
@@ -25,11 +24,9 @@ async fn an_idle_cluster_causes_no_writes() {
 #[tokio::test]
 async fn a_new_operator_restarts_no_member() {
     scene("upgrade", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 3, "").await?;
-        cluster.wait_available(120).await?;
+        let cluster = KvCluster::running(namespace, 3, 120).await?;
         let pods = cluster.pods().await?;
-        let load = LoadPod::start(namespace, "load", &cluster.endpoint()).await?;
-        load.more(300).await?;
+        let load = cluster.under_load("load").await?;
         Operator::install(&["podLabels.upgraded=yes", "logLevel=debug"]).await?;
         // It does its work: another size.
         cluster.scale(5).await?;
@@ -45,11 +42,9 @@ async fn a_new_operator_restarts_no_member() {
 #[tokio::test]
 async fn clusters_outlive_the_chart() {
     scene("uninstall", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 3, "").await?;
-        cluster.wait_available(120).await?;
+        let cluster = KvCluster::running(namespace, 3, 120).await?;
         let pods = cluster.pods().await?;
-        let load = LoadPod::start(namespace, "load", &cluster.endpoint()).await?;
-        load.more(300).await?;
+        let load = cluster.under_load("load").await?;
         Operator::uninstall().await?;
         load.more(300).await?;
         Operator::install(&[]).await?;
@@ -68,8 +63,7 @@ async fn the_operator_crashes_after_each_action() {
     const SHRINK: [&str; 4] = ["transfer", "change-members", "scale-set", "delete-set"];
     let steps = GROWTH.map(|action| (action, 5)).into_iter().chain(SHRINK.map(|action| (action, 3)));
     scene("crashes", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 3, "").await?;
-        cluster.wait_available(120).await?;
+        let cluster = KvCluster::running(namespace, 3, 120).await?;
         for (action, replicas) in steps {
             // Each from the other size.
             cluster.scale(8 - replicas).await?;

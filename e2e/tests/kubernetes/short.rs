@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::kube::{KvCluster, LoadPod, scene};
+use e2e::kube::{KvCluster, scene};
 
 use crate::{assert_correct, assert_undisturbed};
 
@@ -10,8 +10,7 @@ use crate::{assert_correct, assert_undisturbed};
 async fn three_members_are_ready_within_a_minute() {
     scene("install", async |namespace| {
         let begun = Instant::now();
-        let cluster = KvCluster::apply(namespace, "kv", 3, "").await?;
-        cluster.wait_available(120).await?;
+        let cluster = KvCluster::running(namespace, 3, 120).await?;
         let took = begun.elapsed();
         println!("three members: available after {:.1} s", took.as_secs_f64());
         assert!(took < Duration::from_secs(60), "three members: available after {took:?}");
@@ -29,12 +28,10 @@ async fn three_members_are_ready_within_a_minute() {
 #[tokio::test]
 async fn one_three_five_three_one_under_load() {
     scene("scale", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 1, "").await?;
-        cluster.wait_available(120).await?;
+        let cluster = KvCluster::running(namespace, 1, 120).await?;
         for (step, replicas) in [1, 3, 5, 3, 1].into_iter().enumerate() {
             let what = format!("load-{step}");
-            let load = LoadPod::start(namespace, &what, &cluster.endpoint()).await?;
-            load.more(300).await?;
+            let load = cluster.under_load(&what).await?;
             let begun = Instant::now();
             cluster.scale(replicas).await?;
             // The wait must not return before the change is done.
@@ -54,18 +51,14 @@ async fn one_three_five_three_one_under_load() {
 #[tokio::test]
 async fn the_pod_of_the_leader_is_killed() {
     scene("leader", async |namespace| {
-        let cluster = KvCluster::apply(namespace, "kv", 3, "").await?;
-        cluster.wait_available(120).await?;
+        let cluster = KvCluster::running(namespace, 3, 120).await?;
         let members = cluster.members().await?;
-        let load = LoadPod::start(namespace, "load", &cluster.endpoint()).await?;
-        load.more(300).await?;
+        let load = cluster.under_load("load").await?;
         let pod = cluster.pod(cluster.leader().await?);
         namespace.kubectl(&["delete", "pod", &pod, "--grace-period=0", "--force"]).await?;
         load.more(300).await?;
-        namespace.kubectl(&["wait", "--for=create", &format!("pod/{pod}"), "--timeout=60s"]).await?;
-        namespace
-            .kubectl(&["wait", "--for=condition=Ready", &format!("pod/{pod}"), "--timeout=120s"])
-            .await?;
+        namespace.wait(&format!("pod/{pod}"), "create", 60).await?;
+        namespace.wait(&format!("pod/{pod}"), "condition=Ready", 120).await?;
         let report = load.stop().await?;
         assert_correct("the leader's pod is killed", &report);
         assert_eq!(report.failed + report.unknown, 0, "{report:?}");

@@ -334,10 +334,9 @@ impl Lanes {
 mod tests {
     use std::pin::pin;
 
-    use raft::{Boot, DiskId, Envelope, Term};
+    use raft::{Boot, DiskId, Envelope};
     use store::effects::ClusterVersion;
     use store::log_store::DiskIdentity;
-    use store::timestamp::Timestamp;
     use tokio::sync::watch;
 
     use super::*;
@@ -359,18 +358,8 @@ mod tests {
     }
 
     fn handle(inbox: &Arc<Inbox>) -> Handle {
-        let summary = Summary {
-            identity: DiskIdentity { disk: DiskId(1), member: None },
-            boot: Boot::default(),
-            role: None,
-            term: Term(0),
-            leader: None,
-            configuration: None,
-            serves_writes: false,
-            caught_up: None,
-            receiving_snapshot: false,
-            applied_timestamp: Timestamp::ZERO,
-        };
+        let identity = DiskIdentity { disk: DiskId(1), member: None };
+        let summary = Summary::without_replica(identity, Boot::default());
         Handle {
             inbox: Arc::clone(inbox),
             summary: watch::channel(summary).1,

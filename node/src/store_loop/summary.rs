@@ -38,10 +38,11 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub(super) fn of(status: NodeStatus, caught_up_entries: u64) -> Self {
-        let mut summary = Self {
-            identity: status.identity,
-            boot: status.boot,
+    /// Of a node that has no replica yet.
+    pub(crate) fn without_replica(identity: DiskIdentity, boot: Boot) -> Self {
+        Self {
+            identity,
+            boot,
             role: None,
             term: Term(0),
             leader: None,
@@ -50,7 +51,11 @@ impl Summary {
             caught_up: None,
             receiving_snapshot: false,
             applied_timestamp: Timestamp::ZERO,
-        };
+        }
+    }
+
+    pub(super) fn of(status: NodeStatus, caught_up_entries: u64) -> Self {
+        let mut summary = Self::without_replica(status.identity, status.boot);
         if let Some(replica) = status.replicas.into_iter().find(|replica| replica.range == FIRST_RANGE) {
             let raft = replica.raft;
             let behind = raft.commit.0.saturating_sub(raft.applied.0);

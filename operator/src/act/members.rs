@@ -6,15 +6,15 @@ use planner::{Change, ClusterId, DiskId, NodeId, Position};
 use proto::admin::v1 as pb;
 
 use super::Act;
-use super::live::described;
 use crate::admin::{AdminError, Node};
 use crate::error::Error;
+use crate::live::described;
 use crate::objects::names;
 
 impl Act<'_> {
     /// The node in the pod of a member, if anything may be changed there.
     fn node(&self, node: NodeId) -> Result<Node, Error> {
-        self.kube.claim().check()?;
+        self.live.kube.claim().check()?;
         let found = self.seen.members.get(&node).and_then(|sight| sight.node());
         found.ok_or_else(|| Error::Outdated { what: format!("the pod of member {node}") })
     }
@@ -33,7 +33,7 @@ impl Act<'_> {
         let voter = pb::FirstVoter {
             node: node.0,
             disk_id: disk.0.clone(),
-            peer_address: names::peer_address(self.cluster, node.0),
+            peer_address: names::peer_address(self.live.cluster, node.0),
         };
         let request = pb::BootstrapRequest { cluster_id: cluster.0.clone(), voters: vec![voter] };
         Ok(self.node(node)?.bootstrap(request).await?)
@@ -59,7 +59,7 @@ impl Act<'_> {
             node: node.0,
             disk_id: disk.0.clone(),
             boot_counter: boot,
-            peer_address: names::peer_address(self.cluster, node.0),
+            peer_address: names::peer_address(self.live.cluster, node.0),
         };
         Ok(self.leader()?.add_learner(request).await?)
     }
@@ -83,9 +83,9 @@ impl Act<'_> {
 
     /// A volume that is missing in the cache only is no reason to remove its member.
     async fn confirm_volume(&self, node: NodeId) -> Result<(), Error> {
-        let name = names::member(self.cluster, node.0);
+        let name = names::member(self.live.cluster, node.0);
         let seen = self.seen.members.get(&node).and_then(|sight| sight.claim.as_ref()?.uid());
-        let live = self.read::<PersistentVolumeClaim>(&name).await?.and_then(|claim| claim.uid());
+        let live = self.live.read::<PersistentVolumeClaim>(&name).await?.and_then(|claim| claim.uid());
         if seen == live {
             Ok(())
         } else {

@@ -1,23 +1,19 @@
 //! Performing an action of a plan.
 
-mod live;
 mod members;
 mod objects;
 
 use planner::Action;
 
-use crate::api::KvCluster;
 use crate::error::Error;
-use crate::kubernetes::Kube;
+use crate::live::Live;
 use crate::observe::Seen;
 
 /// What an action is performed with, and on.
 #[derive(Clone, Copy, Debug)]
 pub struct Act<'a> {
-    /// To reach the API server, under the claim.
-    pub kube: &'a Kube,
-    /// The cluster as it was read right before.
-    pub cluster: &'a KvCluster,
+    /// The cluster as it was read right before, and its objects.
+    pub live: Live<'a>,
     /// What was seen of its members.
     pub seen: &'a Seen,
 }

@@ -39,7 +39,7 @@ pub fn view(
             disk: DiskId(member.disk_id.clone()),
             role: if member.role() == MemberRole::Voter { Role::Voter } else { Role::Learner },
             matched: progress.matched,
-            silent_millis: u64::try_from(silent.as_millis()).unwrap_or(u64::MAX),
+            silent_millis: super::millis(silent),
             answers: progress.answers,
             caught_up: progress.caught_up,
         }

@@ -33,8 +33,6 @@ pub fn report(status: &NodeStatusResponse) -> Report {
                 ReportedState::Member
             }
         },
-        ready: status.ready,
-        leader: (status.leader > 0).then_some(NodeId(status.leader)),
         fault: status.fault.clone(),
         below_reserve: status.free_bytes < status.reserve_bytes,
     }

@@ -151,8 +151,6 @@ impl World {
                     disk: Some(disk.id.clone()),
                     boot: 1,
                     state: if disk.node.is_some() { ReportedState::Member } else { ReportedState::Waiting },
-                    ready: lives,
-                    leader: self.leader,
                     fault: String::new(),
                     below_reserve: false,
                 });

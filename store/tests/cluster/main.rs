@@ -61,6 +61,25 @@ fn isolate(world: &mut World, node: usize) {
     }
 }
 
+/// Three nodes, of which one is cut off while `writes` are done and is then connected again: the leader and that one.
+fn with_one_that_lags(seed: u64, writes: impl IntoIterator<Item = Request>) -> (World, usize, usize) {
+    let mut world = World::new(seed, 3);
+    world.bootstrap(3);
+    world.done(put("k", "first"));
+    let leader = world.leader().unwrap();
+    let lagging = (0..3).find(|at| *at != leader).unwrap();
+    isolate(&mut world, lagging);
+    for write in writes {
+        world.done(write);
+    }
+    world.cut.clear();
+    (world, leader, lagging)
+}
+
+fn hundred_writes() -> impl Iterator<Item = Request> {
+    (0..100).map(|number| put("k", &number.to_string()))
+}
+
 #[test]
 fn three_nodes_write_and_read() {
     let mut world = World::new(1, 3);
@@ -244,16 +263,7 @@ fn a_node_that_lags_behind_the_log_gets_a_snapshot_and_shows_nothing_meanwhile()
 
 #[test]
 fn a_follower_whose_snapshots_the_log_outgrows_again_and_again_is_named() {
-    let mut world = World::new(17, 3);
-    world.bootstrap(3);
-    world.done(put("k", "first"));
-    let leader = world.leader().unwrap();
-    let lagging = (0..3).find(|at| *at != leader).unwrap();
-    isolate(&mut world, lagging);
-    for number in 0..100 {
-        world.done(put("k", &number.to_string()));
-    }
-    world.cut.clear();
+    let (mut world, leader, lagging) = with_one_that_lags(17, hundred_writes());
     world.no_chunks = true;
     let stalled = |world: &World| world.status(leader).unwrap().catch_up_stalled;
     let overtaken = |world: &World| world.status(leader).unwrap().counters.snapshots_overtaken;
@@ -276,16 +286,7 @@ fn a_follower_whose_snapshots_the_log_outgrows_again_and_again_is_named() {
 /// The log stays while the follower has installed a snapshot and not yet taken the entries that followed it.
 #[test]
 fn a_follower_needs_one_snapshot_however_much_is_written_while_it_catches_up() {
-    let mut world = World::new(19, 3);
-    world.bootstrap(3);
-    world.done(put("k", "first"));
-    let leader = world.leader().unwrap();
-    let lagging = (0..3).find(|at| *at != leader).unwrap();
-    isolate(&mut world, lagging);
-    for number in 0..100 {
-        world.done(put("k", &number.to_string()));
-    }
-    world.cut.clear();
+    let (mut world, leader, lagging) = with_one_that_lags(19, hundred_writes());
     let state = |world: &World| {
         let followers = world.status(leader).unwrap().raft.followers;
         let follower = followers.into_iter().find(|of| of.node == World::node_id(lagging)).unwrap();
@@ -317,16 +318,8 @@ fn a_follower_needs_one_snapshot_however_much_is_written_while_it_catches_up() {
 
 #[test]
 fn a_transfer_that_a_crash_interrupts_goes_on_where_it_was() {
-    let mut world = World::new(20, 3);
-    world.bootstrap(3);
-    world.done(put("k", "first"));
-    let leader = world.leader().unwrap();
-    let lagging = (0..3).find(|at| *at != leader).unwrap();
-    isolate(&mut world, lagging);
-    for number in 0..200 {
-        world.done(put(&format!("key {number}"), &"value".repeat(30)));
-    }
-    world.cut.clear();
+    let writes = (0..200).map(|number| put(&format!("key {number}"), &"value".repeat(30)));
+    let (mut world, leader, lagging) = with_one_that_lags(20, writes);
     let sent = |world: &World| world.nodes[leader].carried().sent_bytes;
     while sent(&world) < 20_000 {
         world.pass(1_000);
@@ -347,17 +340,9 @@ fn a_transfer_that_a_crash_interrupts_goes_on_where_it_was() {
 
 #[test]
 fn a_snapshot_that_does_not_fit_is_refused_until_there_is_space() {
-    let mut world = World::new(18, 3);
-    world.bootstrap(3);
-    world.done(put("k", "first"));
-    let lagging = (0..3).find(|at| Some(*at) != world.leader()).unwrap();
-    isolate(&mut world, lagging);
-    for number in 0..100 {
-        world.done(put("k", &number.to_string()));
-    }
+    let (mut world, _, lagging) = with_one_that_lags(18, hundred_writes());
     let carrier = world.nodes[lagging].carrier.as_mut().unwrap();
     carrier.set_free_bytes(node::carrier_settings().reserve_bytes + 1_000);
-    world.cut.clear();
     while world.nodes[lagging].carried().no_space < 3 {
         world.pass(1_000);
     }
