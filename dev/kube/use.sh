@@ -5,25 +5,37 @@ local_kubeconfig=$(. dev/kube/env.sh && echo "$state/admin.kubeconfig")
 
 # kube_runs: whether use_kube would find a cluster.
 kube_runs() {
-  if [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$local_kubeconfig" ]; then return; fi
+  if other_kube; then return; fi
   (. dev/kube/env.sh && [ -e "$state/running" ])
 }
 
-# Goes to the cluster that KUBECONFIG names, or else starts one on this machine; exports KUBECONFIG, and PATH with
-# kubectl and helm. started_kube is set if the cluster was started here and now, to be stopped by dev/kube/down.sh.
-use_kube() {
-  export started_kube=""
-  if [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$local_kubeconfig" ]; then
-    local program
+# other_kube: whether KUBECONFIG names a cluster that is not this machine's own.
+other_kube() {
+  [ -n "${KUBECONFIG:-}" ] && [ "$KUBECONFIG" != "$local_kubeconfig" ]
+}
+
+# can_use_kube: says at once what use_kube would miss.
+can_use_kube() {
+  local program
+  if other_kube; then
     for program in kubectl helm; do
       command -v "$program" >/dev/null || fail "KUBECONFIG is set, but $program is not installed"
     done
     kubectl version --request-timeout=10s >/dev/null ||
       fail "the Kubernetes that KUBECONFIG names does not answer; unset KUBECONFIG to have one started on this machine"
-    return
+  else
+    [ "$(id -u)" -eq 0 ] || fail "root is needed to start a Kubernetes on this machine; or set KUBECONFIG to a cluster of yours, such as one of kind"
+    command -v go >/dev/null || fail "Go is needed to build a Kubernetes: install it (go.dev/dl); or set KUBECONFIG to a cluster of yours"
   fi
-  [ "$(id -u)" -eq 0 ] || fail "root is needed to start a Kubernetes on this machine; or set KUBECONFIG to a cluster of yours, such as one of kind"
+}
+
+# Goes to the cluster that KUBECONFIG names, or else starts one on this machine; exports KUBECONFIG, and PATH with
+# kubectl and helm. started_kube is set if the cluster was started here and now, to be stopped by dev/kube/down.sh.
+use_kube() {
   local programs
+  export started_kube=""
+  can_use_kube
+  if other_kube; then return; fi
   programs=$(dev/kube/build.sh)
   export PATH="$programs:$PATH"
   if ! kube_runs; then started_kube=1; fi
