@@ -150,4 +150,12 @@ impl Kv for StandIn {
     async fn open_session(&self, _: Request<v1::OpenSessionRequest>) -> Answer<v1::OpenSessionResponse> {
         Err(Status::unimplemented("open_session"))
     }
+
+    async fn hold(&self, _: Request<v1::HoldRequest>) -> Answer<v1::HoldResponse> {
+        Err(Status::unimplemented("hold"))
+    }
+
+    async fn release_hold(&self, _: Request<v1::ReleaseHoldRequest>) -> Answer<v1::ReleaseHoldResponse> {
+        Err(Status::unimplemented("release_hold"))
+    }
 }

@@ -94,7 +94,7 @@ pub enum Command {
     /// Write all keys and values, as of one moment, to a new folder
     #[command(
         after_help = "The folder then holds manifest.json with the checksums of all files. Versions and sessions \
-        are not exported. The moment stays readable for ten minutes by default, so an export must end within them."
+        are not exported. The servers keep the moment readable for as long as the export runs."
     )]
     Export {
         /// The folder; it must not exist, or be empty

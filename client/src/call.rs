@@ -177,7 +177,11 @@ fn set_attempt(request: &mut Request, attempt: Attempt) {
         Request::Delete(delete) => &mut delete.attempt,
         Request::DeleteRange(delete) => &mut delete.attempt,
         Request::Write(write) => &mut write.attempt,
-        Request::Get(_) | Request::Scan(_) | Request::OpenSession(_) => return,
+        Request::Get(_)
+        | Request::Scan(_)
+        | Request::OpenSession(_)
+        | Request::Hold(_)
+        | Request::ReleaseHold(_) => return,
     };
     *place = Some(attempt);
 }

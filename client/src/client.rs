@@ -8,8 +8,8 @@ use proto::v1::batch_item::Request;
 use proto::v1::batch_result::Result as Answer;
 use proto::v1::{
     ConditionalPutRequest, ConditionalPutResponse, DeleteRangeRequest, DeleteRangeResponse, DeleteRequest,
-    DeleteResponse, GetClusterResponse, GetRequest, GetResponse, PutRequest, PutResponse, ScanResponse,
-    WriteRequest, WriteResponse,
+    DeleteResponse, GetClusterResponse, GetRequest, GetResponse, HoldRequest, HoldResponse, PutRequest,
+    PutResponse, ReleaseHoldRequest, ScanResponse, WriteRequest, WriteResponse,
 };
 
 use crate::builder::Builder;
@@ -162,6 +162,26 @@ impl Client {
         Pages::new(self.clone(), scan)
     }
 
+    /// Keeps everything at and above a timestamp readable for so long, at most a day, unless
+    /// [`Client::release_hold`] ends it before. Without a hold it is readable for ten minutes by default.
+    ///
+    /// # Errors
+    /// [`Error::TooOld`] if some of it may be gone already. See [`Error`] for others.
+    pub async fn hold(&self, timestamp: u64, duration: Duration) -> Result<HoldResponse, Error> {
+        let duration_millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let hold = HoldRequest { timestamp, duration_millis, keyspace: String::new() };
+        answer!(self.to_leader(Request::Hold(hold)), Hold)
+    }
+
+    /// Ends a hold, if it has not ended.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn release_hold(&self, hold: u64) -> Result<(), Error> {
+        let release = ReleaseHoldRequest { hold, keyspace: String::new() };
+        answer!(self.to_leader(Request::ReleaseHold(release)), ReleaseHold).map(drop)
+    }
+
     /// Who is a member and who leads, as a node knows it.
     ///
     /// # Errors
@@ -200,6 +220,11 @@ impl Client {
 
     async fn read(&self, request: Request) -> Result<Answer, Error> {
         self.core.harmless(request, self.read_from, Instant::now() + self.deadline).await
+    }
+
+    /// A hold that is made twice does no harm: it ends by itself.
+    async fn to_leader(&self, request: Request) -> Result<Answer, Error> {
+        self.core.harmless(request, ReadFrom::Leader, Instant::now() + self.deadline).await
     }
 
     async fn change(&self, request: Request) -> Result<Answer, Error> {

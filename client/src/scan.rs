@@ -22,7 +22,8 @@ use crate::query::{Consistency, Scan};
 /// # }
 /// ```
 ///
-/// The versions of that moment are kept for ten minutes by default: what takes longer ends with [`Error::TooOld`].
+/// The versions of that moment are kept for ten minutes by default: what takes longer ends with [`Error::TooOld`],
+/// unless [`Client::hold`] keeps them.
 #[derive(Clone, Debug)]
 pub struct Pages {
     client: Client,

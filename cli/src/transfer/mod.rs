@@ -1,6 +1,7 @@
 //! Everything to a folder, and back.
 
 mod files;
+mod hold;
 mod manifest;
 
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use crate::args::Connection;
 use crate::data::connect;
 use crate::failure::Failure;
 use files::{Reader, Writer};
+use hold::Hold;
 use manifest::Manifest;
 
 /// Of one write of an import; far below the limits of the servers.
@@ -26,15 +28,18 @@ pub async fn export(connection: &Connection, folder: &Path) -> Result<ExitCode, 
     let cluster_id = client.cluster().await?.cluster_id;
     let mut writer = Writer::create(folder)?;
     let progress = progress("exported");
+    let mut hold = Hold::new(client.clone());
     let mut pages = client.pages(Scan::all());
     let mut timestamp = 0;
     while let Some(page) = pages.next().await? {
         timestamp = page.timestamp;
+        hold.keep(timestamp).await?;
         for row in &page.rows {
             writer.add(&row.key, &row.value)?;
         }
         progress.set_position(writer.rows());
     }
+    hold.end().await;
     let manifest = Manifest::new(cluster_id, timestamp, writer.finish()?);
     manifest.write(folder)?;
     progress.finish_and_clear();

@@ -4,6 +4,7 @@
 
 mod examples;
 mod faults;
+mod holds;
 mod reads;
 mod writes;
 

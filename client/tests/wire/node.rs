@@ -186,6 +186,15 @@ impl Kv for Node {
     ) -> Result<Response<OpenSessionResponse>, Status> {
         unary()
     }
+    async fn hold(&self, _: Request<HoldRequest>) -> Result<Response<HoldResponse>, Status> {
+        unary()
+    }
+    async fn release_hold(
+        &self,
+        _: Request<ReleaseHoldRequest>,
+    ) -> Result<Response<ReleaseHoldResponse>, Status> {
+        unary()
+    }
 }
 
 #[tonic::async_trait]

@@ -32,6 +32,8 @@ pub(super) enum Form {
     Scan,
     Write,
     OpenSession,
+    Hold,
+    ReleaseHold,
 }
 
 /// Whether a request is one for the leader only.
@@ -105,6 +107,18 @@ pub(super) fn request(asked: Asked) -> Result<(Request, Form), Refused> {
         Asked::OpenSession(open) => {
             no_keyspace(&open.keyspace)?;
             (Request::OpenSession, Form::OpenSession)
+        }
+        Asked::Hold(hold) => {
+            no_keyspace(&hold.keyspace)?;
+            if hold.duration_millis == 0 {
+                return Err(invalid("duration_millis is 0: say how long the timestamp is to be kept"));
+            }
+            let duration = Duration::from_millis(hold.duration_millis);
+            (Request::Hold { timestamp: Timestamp(hold.timestamp), duration }, Form::Hold)
+        }
+        Asked::ReleaseHold(release) => {
+            no_keyspace(&release.keyspace)?;
+            (Request::ReleaseHold { id: release.hold }, Form::ReleaseHold)
         }
     })
 }
@@ -180,6 +194,8 @@ pub(super) fn told(form: Form, reply: Reply, session_expiry: Duration) -> Option
             session: session.0,
             expires_after_millis: u64::try_from(session_expiry.as_millis()).unwrap_or(u64::MAX),
         }),
+        (Form::Hold, Reply::Hold { id }) => Told::Hold(v1::HoldResponse { hold: id }),
+        (Form::ReleaseHold, Reply::Done) => Told::ReleaseHold(v1::ReleaseHoldResponse {}),
         (form, Reply::Write(outcome)) => return of_write(form, outcome),
         _ => return None,
     })
@@ -199,7 +215,7 @@ fn of_write(form: Form, outcome: WriteOutcome) -> Option<Told> {
         Form::Delete => Told::Delete(v1::DeleteResponse { deleted: deleted > 0, timestamp }),
         Form::DeleteRange => Told::DeleteRange(v1::DeleteRangeResponse { deleted, timestamp }),
         Form::Write => Told::Write(v1::WriteResponse { failure, timestamp, deleted }),
-        Form::Get | Form::Scan | Form::OpenSession => return None,
+        Form::Get | Form::Scan | Form::OpenSession | Form::Hold | Form::ReleaseHold => return None,
     })
 }
 
@@ -234,6 +250,8 @@ mod tests {
             Asked::DeleteRange(v1::DeleteRangeRequest { keyspace: keyspace(), ..Default::default() }),
             Asked::Write(v1::WriteRequest { keyspace: keyspace(), ..Default::default() }),
             Asked::OpenSession(v1::OpenSessionRequest { keyspace: keyspace() }),
+            Asked::Hold(v1::HoldRequest { keyspace: keyspace(), ..Default::default() }),
+            Asked::ReleaseHold(v1::ReleaseHoldRequest { keyspace: keyspace(), ..Default::default() }),
         ];
         for asked in all {
             assert!(refused(asked).contains("leave it empty"));
@@ -256,6 +274,7 @@ mod tests {
         };
         assert!(get(Some(Level::StaleWithinMillis(600_001))).contains("at most 600000"));
         assert!(get(None).contains("has no level"));
+        assert!(refused(Asked::Hold(v1::HoldRequest::default())).contains("duration_millis is 0"));
     }
 
     #[test]

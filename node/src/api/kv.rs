@@ -7,8 +7,9 @@ use proto::v1::batch_result::Result as Told;
 use proto::v1::kv_server::Kv;
 use proto::v1::{
     BatchItem, BatchRequest, ConditionalPutRequest, ConditionalPutResponse, DeleteRangeRequest,
-    DeleteRangeResponse, DeleteRequest, DeleteResponse, GetRequest, GetResponse, OpenSessionRequest,
-    OpenSessionResponse, PutRequest, PutResponse, ScanRequest, ScanResponse, WriteRequest, WriteResponse,
+    DeleteRangeResponse, DeleteRequest, DeleteResponse, GetRequest, GetResponse, HoldRequest, HoldResponse,
+    OpenSessionRequest, OpenSessionResponse, PutRequest, PutResponse, ReleaseHoldRequest,
+    ReleaseHoldResponse, ScanRequest, ScanResponse, WriteRequest, WriteResponse,
 };
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -116,6 +117,8 @@ serve! {
     scan: ScanRequest -> ScanResponse as Scan;
     write: WriteRequest -> WriteResponse as Write;
     open_session: OpenSessionRequest -> OpenSessionResponse as OpenSession;
+    hold: HoldRequest -> HoldResponse as Hold;
+    release_hold: ReleaseHoldRequest -> ReleaseHoldResponse as ReleaseHold;
 }
 
 #[cfg(test)]

@@ -7,8 +7,18 @@ use proto::v1::batch_item::Request as Asked;
 use crate::store_loop::Times;
 
 /// The methods, in the order of their places.
-const METHODS: [&str; 8] =
-    ["get", "put", "conditional_put", "delete", "delete_range", "scan", "write", "open_session"];
+const METHODS: [&str; 10] = [
+    "get",
+    "put",
+    "conditional_put",
+    "delete",
+    "delete_range",
+    "scan",
+    "write",
+    "open_session",
+    "hold",
+    "release_hold",
+];
 
 /// Times from the arrival of a request to its answer, whatever that is.
 #[derive(Debug, Default)]
@@ -29,6 +39,8 @@ impl Method {
             Asked::Scan(_) => 5,
             Asked::Write(_) => 6,
             Asked::OpenSession(_) => 7,
+            Asked::Hold(_) => 8,
+            Asked::ReleaseHold(_) => 9,
         })
     }
 }
