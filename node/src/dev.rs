@@ -33,7 +33,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// # Errors
 /// The end that the process must have.
 pub fn run(data: &Path, common: &Config) -> Result<(), Termination> {
-    let start = || (1..=NODES).map(|number| Node::start(config(data, common, number))).collect();
+    let start = async || {
+        let mut nodes = Vec::new();
+        for number in 1..=NODES {
+            nodes.push(Node::start(config(data, common, number)).await?);
+        }
+        Ok(nodes)
+    };
     let ended = until_stopped(start, async |_| {
         let leader = begin().await?;
         // There is nobody to tell if standard output is closed.

@@ -5,6 +5,7 @@ pub mod api;
 pub mod budget;
 pub mod command_line;
 pub mod config;
+mod data_lock;
 pub mod dev;
 pub mod handle;
 pub mod health;

@@ -19,11 +19,11 @@ fn main() -> ExitCode {
     match command_line::read(std::env::args_os(), environment) {
         Ok(Asked::Run(effective)) => {
             logging::start(&effective.config);
-            ended(run::run(effective.config))
+            end(run::run(effective.config))
         }
         Ok(Asked::Dev { data, common }) => {
             logging::start(&common.config);
-            ended(dev::run(&data, &common.config))
+            end(dev::run(&data, &common.config))
         }
         Ok(Asked::PrintConfig(effective)) => show(&effective),
         Ok(Asked::Reference) => show(&reference()),
@@ -37,11 +37,8 @@ fn show(text: &impl Display) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn ended(ended: Result<(), Termination>) -> ExitCode {
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(termination) => ExitCode::from(termination.exit_code),
-    }
+fn end(ended: Result<(), Termination>) -> ! {
+    run::exit(ended.map_or_else(|termination| termination.exit_code.into(), |()| 0))
 }
 
 fn refuse(refused: Refused) -> ExitCode {

@@ -1,18 +1,19 @@
 //! A whole node: sockets, threads, the store, and how it ends.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use raft::NodeId;
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::statvfs;
 use store::replica::ExitCode;
 use tokio::sync::watch;
 
 use crate::api::RequestTimes;
 use crate::budget::{Budget, memory_limit};
 use crate::config::Config;
+use crate::data_lock::lock;
 use crate::handle::Handle;
 use crate::health::Readiness;
 use crate::http::{self, Shown};
@@ -71,12 +72,13 @@ struct Listeners {
 }
 
 impl Node {
-    /// Opens everything and serves. Health is served before the data are open.
+    /// Opens everything and serves, as soon as no other process has the data. Health is served before the data are
+    /// open.
     ///
     /// # Errors
     /// The end that the process must have; it is noted in the data folder if the data are damaged.
-    pub fn start(config: Config) -> Result<Self, Termination> {
-        let lock = lock(&config.data_dir)?;
+    pub async fn start(config: Config) -> Result<Self, Termination> {
+        let lock = lock(&config.data_dir, config.lock_timeout).await?;
         let listeners = Listeners {
             client: Listener::open("client_listen", config.client_listen)?,
             peer: Listener::open("peer_listen", config.peer_listen)?,
@@ -220,24 +222,6 @@ impl Node {
             termination
         }
     }
-}
-
-/// One process at a time uses a data folder.
-fn lock(data_dir: &Path) -> Result<File, Termination> {
-    let refused = |what: String| Termination::new(ExitCode::Configuration, what, None);
-    let shown = data_dir.display();
-    fs::create_dir_all(data_dir).map_err(|error| {
-        refused(format!("data_dir is {shown}: {error}; name a folder that this user may write"))
-    })?;
-    let file = File::create(data_dir.join("lock")).map_err(|error| {
-        refused(format!("data_dir is {shown}: {error}; name a folder that this user may write"))
-    })?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-        refused(format!(
-            "data_dir is {shown}: another process uses it; stop that one, or name another folder"
-        ))
-    })?;
-    Ok(file)
 }
 
 fn disk_bytes(data_dir: &Path) -> Result<u64, Termination> {

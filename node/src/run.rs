@@ -23,7 +23,7 @@ const ECHO: Duration = Duration::from_millis(200);
 /// The end that the process must have; the termination log has it.
 pub fn run(config: Config) -> Result<(), Termination> {
     let log = config.termination_log.clone();
-    let ended = until_stopped(|| Ok(vec![Node::start(config)?]), async |_| Ok(()));
+    let ended = until_stopped(async || Ok(vec![Node::start(config).await?]), async |_| Ok(()));
     if let Err(termination) = &ended {
         tracing::error!(
             reason = termination.reason,
@@ -69,42 +69,58 @@ impl Signals {
 /// Starts nodes, does something with them, and stops all of them at a signal. After a fault nothing is stopped in
 /// order; a second signal ends the process at once.
 pub(crate) fn until_stopped(
-    start: impl FnOnce() -> Result<Vec<Node>, Termination>,
+    start: impl AsyncFnOnce() -> Result<Vec<Node>, Termination>,
     begun: impl AsyncFnOnce(&[Node]) -> Result<(), Termination>,
 ) -> Result<(), Termination> {
     let refused = |error: io::Error| Termination::new(ExitCode::Configuration, error, None);
     let runtime = Builder::new_current_thread().enable_all().build().map_err(refused)?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         // Before the data are opened: a signal meanwhile is not lost.
         let mut signals = Signals::new().map_err(refused)?;
-        let nodes = start()?;
+        let nodes = tokio::select! {
+            biased;
+            // It waits for another process.
+            () = signals.next() => return Ok(()),
+            nodes = start() => nodes?,
+        };
         let faults: Vec<_> = nodes.iter().map(|node| Box::pin(node.fault())).collect();
-        let fault = futures_util::future::select_all(faults);
+        let mut fault = futures_util::future::select_all(faults);
         let ended = async {
             begun(&nodes).await?;
             std::future::pending::<Result<(), Termination>>().await
         };
         tokio::select! {
             biased;
-            (termination, ..) = fault => return Err(leave(nodes, termination)),
+            (termination, ..) = &mut fault => return Err(leave(nodes, termination)),
             ended = ended => {
                 ended?;
             }
             () = signals.next() => {}
         }
-        let stop = futures_util::future::join_all(nodes.into_iter().map(Node::stop));
+        let mut stop = futures_util::future::join_all(nodes.into_iter().map(Node::stop));
         tokio::select! {
-            stopped = stop => stopped.into_iter().collect(),
+            biased;
+            (termination, ..) = &mut fault => Err(leave(stop, termination)),
+            stopped = &mut stop => stopped.into_iter().collect(),
             () = signals.again() => {
                 tracing::warn!("a second signal: this process ends at once");
-                std::process::exit(INTERRUPTED)
+                exit(INTERRUPTED)
             }
         }
-    })
+    });
+    // A stop during which the disk failed may never end.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What is open stays open until the process ends: a thread that is stuck would be waited for.
-fn leave(nodes: Vec<Node>, termination: Termination) -> Termination {
-    std::mem::forget(nodes);
+fn leave<T>(open: T, termination: Termination) -> Termination {
+    std::mem::forget(open);
     termination
+}
+
+/// Ends the process at once, whatever its threads do: they may use what the destructors of libraries would take from
+/// them, and the process would abort instead of ending with its code.
+pub fn exit(code: i32) -> ! {
+    signal_hook::low_level::exit(code)
 }

@@ -102,6 +102,15 @@ impl NodeProcess {
         kill_process(Pid::from_child(child), signal).unwrap();
     }
 
+    /// The id of its process.
+    ///
+    /// # Panics
+    /// It does not run.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     /// Ends it as a crash would.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -124,9 +133,18 @@ impl NodeProcess {
     /// # Panics
     /// It does not end in time.
     pub async fn wait(&mut self) -> ExitStatus {
-        let child = self.child.as_mut().expect("it runs");
-        let ended = wait_until("the process ends", async || child.try_wait().unwrap()).await;
-        self.child = None;
+        wait_until("the process ends", async || self.ended()).await
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Panics
+    /// It was not started.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let ended = self.child.as_mut().expect("it was started").try_wait().unwrap();
+        if ended.is_some() {
+            self.child = None;
+        }
         ended
     }
 

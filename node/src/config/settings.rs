@@ -157,6 +157,8 @@ settings! {
     /// Most calls or streams at once on one connection.
     streams_per_connection: u32 = 256;
 
+    /// A start waits at most so long for another process to leave `data_dir`; by default as long as Kubernetes gives a pod to end.
+    lock_timeout: Duration = Duration::from_secs(30);
     /// A stop hands leadership over first, and waits at most so long for that.
     transfer_timeout: Duration = Duration::from_secs(3);
     /// Then it waits at most so long for the requests under way.

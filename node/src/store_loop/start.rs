@@ -190,18 +190,13 @@ impl Running {
     }
 
     /// Stops: everybody who waits is told so, what is on its way to the log becomes durable, and the data are closed
-    /// when this returns. Blocks meanwhile.
+    /// when this returns. Blocks meanwhile, for ever if a thread is stuck: [`Running::fault`] tells that.
     ///
     /// # Errors
-    /// Something failed, before or during the stop. The threads are left to the end of the process then: one that is
-    /// stuck would keep the caller for ever.
+    /// Something failed, before or during the stop.
     pub fn stop(mut self) -> Result<(), Fault> {
         self.shared.inbox.close();
-        let told = self.shared.faults.watch();
         for thread in std::mem::take(&mut self.threads) {
-            if let Some(fault) = told.borrow().clone() {
-                return Err(fault);
-            }
             // A panic was told as a fault.
             let _ = thread.join();
         }
@@ -209,21 +204,8 @@ impl Running {
             drop(stopped);
             let _ = watchdog.join();
         }
-        let fault = told.borrow().clone();
+        let fault = self.shared.faults.watch().borrow().clone();
         fault.map_or(Ok(()), Err)
-    }
-
-    /// Stops as above, and waits for all threads even after a fault: a test goes on in this process, which must not end
-    /// while threads use the data.
-    #[cfg(test)]
-    pub(super) fn stop_and_wait(mut self) -> Result<(), Fault> {
-        self.shared.inbox.close();
-        let threads = std::mem::take(&mut self.threads);
-        let stopped = self.stop();
-        for thread in threads {
-            let _ = thread.join();
-        }
-        stopped
     }
 }
 

@@ -104,7 +104,7 @@ fn a_write_that_is_not_durable_is_not_acknowledged_and_the_process_is_told_to_st
     assert_eq!(answer, Err(RequestError::OutcomeUnknown));
     assert_eq!(fault, Fault::Store(StoreFault::Log(sync_error())));
     assert_eq!(fault.exit_code(), ExitCode::Sync);
-    assert_eq!(running.stop_and_wait(), Err(fault));
+    assert_eq!(running.stop(), Err(fault));
 }
 
 #[test]
@@ -112,5 +112,5 @@ fn a_panic_of_a_thread_is_a_fault() {
     let (answer, fault, running) = put_while_the_log(PANICS);
     assert_eq!(answer, Err(RequestError::OutcomeUnknown));
     assert_eq!(fault, Fault::Panicked { thread: "log" });
-    assert_eq!(running.stop_and_wait(), Err(fault));
+    assert_eq!(running.stop(), Err(fault));
 }

@@ -63,13 +63,38 @@ async fn data_without_their_log_are_a_lost_disk() {
 }
 
 #[tokio::test]
+async fn a_start_waits_for_the_process_that_has_the_data() {
+    let mut cluster = Cluster::start(1, Options::default()).await;
+    let disk = cluster.node(1).status().await.unwrap().disk_id;
+    let folder = tempfile::tempdir().unwrap();
+    let mut next = NodeProcess::new(folder.path(), Options::default());
+    std::os::unix::fs::symlink(cluster.node(1).data(), next.data()).unwrap();
+    for is_told_to_stop in [true, false] {
+        next.start();
+        wait_until("it says that it waits", async || {
+            let lines = fs::read_to_string(next.log()).unwrap();
+            lines.contains("waiting for its end").then_some(())
+        })
+        .await;
+        if is_told_to_stop {
+            assert_eq!(next.stop().await.code(), Some(0));
+            fs::remove_file(next.log()).unwrap();
+        }
+    }
+    let holder = format!("process {} on ", cluster.node(1).id());
+    let lines = fs::read_to_string(next.log()).unwrap();
+    assert_eq!(lines.matches(&holder).count(), 1, "{lines}");
+    cluster.node_mut(1).stop().await;
+    assert_eq!(next.wait_live().await.disk_id, disk);
+}
+
+#[tokio::test]
 async fn a_data_folder_has_one_process_and_a_port_one_listener() {
     let mut cluster = Cluster::start(1, Options::default()).await;
     let folder = tempfile::tempdir().unwrap();
     let mut same_folder = NodeProcess::new(folder.path(), Options::default());
     let data = cluster.node(1).data().display().to_string();
-    same_folder.options.environment = vec![];
-    same_folder.options.flags = vec![];
+    same_folder.options.flags = ["--lock-timeout", "200ms"].map(str::to_owned).to_vec();
     std::os::unix::fs::symlink(data, same_folder.data()).unwrap();
     same_folder.start();
     assert_eq!(same_folder.wait().await.code(), Some(64));
