@@ -3,12 +3,19 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use rocksdb::{DB, Options, WriteBatch, WriteOptions};
 
 use super::failure::Cause;
 use super::mark::Mark;
 use super::tail;
+
+/// With so many full memtables a writer waits for a flush: two more than needed, so that it seldom does.
+const WAITING_MEMTABLES: i32 = 3;
+/// Between two looks whether there is room in memory again. RocksDB tells nobody of the end of a flush.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// A database and how far it was reported durable.
 pub(super) struct Database {
@@ -45,11 +52,36 @@ impl Database {
         Ok(Self { db, mark })
     }
 
+    /// Writes a batch when there is room for it in memory.
+    pub(super) fn write(&self, changes: WriteBatch, options: &WriteOptions) -> Result<(), Cause> {
+        self.wait_for_room()?;
+        Ok(self.db.write_opt(changes, options)?)
+    }
+
+    /// RocksDB would wait too, but inside of the write, and for ever on a full disk: to recover, it flushes as soon as some
+    /// space is free, a flush waits for the write before it, and that one waits for the recovery.
+    fn wait_for_room(&self) -> Result<(), Cause> {
+        let value = |name: &str| Ok::<_, Cause>(self.db.property_int_value(name)?.unwrap_or_default());
+        while value("rocksdb.num-immutable-mem-table")? >= WAITING_MEMTABLES as u64
+            || value("rocksdb.is-write-stopped")? > 0
+        {
+            self.check_background()?;
+            thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
+    }
+
+    /// Fails if RocksDB failed behind the scenes.
+    fn check_background(&self) -> Result<(), Cause> {
+        match self.db.property_int_value("rocksdb.background-errors")? {
+            Some(1..) => Err(self.why_stopped()),
+            Some(0) | None => Ok(()),
+        }
+    }
+
     /// Says that everything up to `sequence` is durable, unless RocksDB failed behind the scenes meanwhile.
     pub(super) fn mark(&self, sequence: u64) -> Result<(), Cause> {
-        if self.db.property_int_value("rocksdb.background-errors")?.is_some_and(|errors| errors > 0) {
-            return Err(self.why_stopped());
-        }
+        self.check_background()?;
         Ok(self.mark.set(sequence)?)
     }
 
@@ -74,6 +106,8 @@ pub(super) fn options() -> Result<Options, Cause> {
     // durable, so that a stop and a crash are the same.
     let by_name = "max_bgerror_resume_count=0;avoid_flush_during_shutdown=true";
     let mut options = Options::default().get_options_from_string(by_name)?;
+    // RocksDB's own limits are never met: the writer waits before.
+    options.set_max_write_buffer_number(WAITING_MEMTABLES + 2);
     // Checks what it reads and writes, and stops taking writes after a failure.
     options.set_paranoid_checks(true);
     // One thread writes: nothing to arrange between several.

@@ -99,7 +99,7 @@ impl Engine for RocksEngine {
                     Change::Delete { key } => changes.delete(key),
                 }
             }
-            Ok(shared.database.db.write_opt(changes, &shared.unlogged)?)
+            shared.database.write(changes, &shared.unlogged)
         })
     }
 
@@ -126,7 +126,7 @@ impl Engine for RocksEngine {
             for span in spans.iter().filter(|span| !span.is_empty()) {
                 changes.delete_range(&span.start, &span.end);
             }
-            shared.database.db.write_opt(changes, &shared.unlogged)?;
+            shared.database.write(changes, &shared.unlogged)?;
             shared.flush()
         })
     }

@@ -25,8 +25,6 @@ impl EngineSettings {
     pub(super) fn options(&self) -> Result<Options, Cause> {
         let mut options = database::options()?;
         options.set_write_buffer_size(self.memtable_bytes);
-        // One more than needed, so that the writer seldom waits for a flush.
-        options.set_max_write_buffer_number(3);
         // Points in the range's own state are looked up by their whole key; a miss need not search the skip list.
         options.set_memtable_whole_key_filtering(true);
         options.set_memtable_prefix_bloom_ratio(0.02);

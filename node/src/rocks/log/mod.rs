@@ -44,8 +44,6 @@ impl LogSettings {
         // Old records behind the end of a recycled file cannot be told from damage.
         options.set_recycle_log_file_num(0);
         options.set_write_buffer_size(self.memtable_bytes);
-        // One more than needed, so that the writer seldom waits for a flush.
-        options.set_max_write_buffer_number(3);
         // Most entries are dropped before they reach a lower level: no compression, and no filter, because all
         // reads are scans.
         options.set_compression_type(rocksdb::DBCompressionType::None);
@@ -95,9 +93,8 @@ impl RocksLogStore {
     }
 
     fn persist(&self, changes: WriteBatch) -> Result<(), LogStoreError> {
-        let Database { db, .. } = &*self.database;
-        let written = db.write_opt(changes, &self.synced).map_err(Cause::from);
-        let marked = written.and_then(|()| self.database.mark(db.latest_sequence_number()));
+        let written = self.database.write(changes, &self.synced);
+        let marked = written.and_then(|()| self.database.mark(self.database.db.latest_sequence_number()));
         self.failed.keep(marked.map_err(Cause::of_log))
     }
 }
