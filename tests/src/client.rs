@@ -55,14 +55,19 @@ impl Client {
         let mut history = Vec::new();
         while !self.shared.stop.load(Ordering::Relaxed) {
             let request = self.choose();
-            let (invoked, invoked_at) = self.shared.now();
-            let outcome = self.outcome(&request).await;
-            let (returned, returned_at) = self.shared.now();
-            self.note(&request, &outcome);
-            let client = self.name;
-            history.push(Done { client, request, invoked, invoked_at, returned, returned_at, outcome });
+            history.push(self.ask(request).await);
         }
         history
+    }
+
+    /// Asks for one thing.
+    pub(crate) async fn ask(&mut self, request: Request) -> Done {
+        let (invoked, invoked_at) = self.shared.now();
+        let outcome = self.outcome(&request).await;
+        let (returned, returned_at) = self.shared.now();
+        self.note(&request, &outcome);
+        let client = self.name;
+        Done { client, request, invoked, invoked_at, returned, returned_at, outcome }
     }
 
     async fn outcome(&mut self, request: &Request) -> Outcome {

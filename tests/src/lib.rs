@@ -5,6 +5,7 @@
 //!   client    one request at a time, repeated until its outcome is known; wire: how it is asked
 //!   load      several clients, and the longest time without a successful write
 //!   proxy     connections between nodes that can be cut, also in one direction
+//!   strace    a disk that fails or stalls
 //!   verify    the history against the logs, the logs against each other and against the data
 //! ```
 
@@ -13,9 +14,11 @@
 mod client;
 mod load;
 mod proxy;
+mod strace;
 mod verify;
 mod wire;
 
 pub use load::{Load, Seen};
 pub use proxy::Proxies;
+pub use strace::BadSyncs;
 pub use verify::verify;

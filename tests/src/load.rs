@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use sim::nodes::history::Done;
+use store::replica::Request;
+use store::request::{Operation, Write};
 use testing::{Cluster, wait_until};
 use tokio::task::JoinSet;
 
@@ -16,6 +18,9 @@ use crate::client::{Client, State};
 const CLIENTS: usize = 8;
 /// These wait for an answer until a stopped node goes on.
 const PATIENT: usize = 2;
+const PATIENCE: Duration = Duration::from_secs(6);
+/// Of all others.
+const IMPATIENCE: Duration = Duration::from_millis(400);
 
 /// What all clients have in common.
 pub(crate) struct Shared {
@@ -51,6 +56,7 @@ impl Shared {
 pub struct Load {
     shared: Arc<Shared>,
     clients: JoinSet<Vec<Done>>,
+    bulk: Vec<Done>,
 }
 
 /// What the clients of a load saw.
@@ -73,20 +79,24 @@ impl Load {
         let shared = Arc::new(Shared { begun: now, order, stop, writes: Mutex::new(writes) });
         let mut clients = JoinSet::new();
         for name in 0..CLIENTS {
-            let only_reads = name < PATIENT;
-            let client = Client {
-                name,
-                nodes: cluster.nodes.iter().map(testing::NodeProcess::kv).collect(),
-                random: StdRng::from_os_rng(),
-                shared: Arc::clone(&shared),
-                patience: Duration::from_millis(if only_reads { 6_000 } else { 400 }),
-                only_reads,
-                padding,
-                state: State::default(),
-            };
-            clients.spawn(client.run());
+            clients.spawn(client(name, cluster, &shared, padding).run());
         }
-        Self { shared, clients }
+        Self { shared, clients, bulk: Vec::new() }
+    }
+
+    /// Writes random values, so many of so many bytes each, which no other client reads or writes.
+    pub async fn bulk(&mut self, cluster: &Cluster, values: usize, bytes: usize) {
+        let mut client = client(CLIENTS, cluster, &self.shared, 0);
+        client.patience = PATIENCE;
+        for number in 0..values {
+            let mut value = vec![0; bytes];
+            client.random.fill(value.as_mut_slice());
+            // In front of the keys of all others.
+            let key = format!("bulk-{number}").into();
+            let operations = vec![Operation::Put { key, value: value.into() }];
+            let request = Request::Write(Write { operations, ..Write::default() });
+            self.bulk.push(client.ask(request).await);
+        }
     }
 
     fn writes(&self) -> Writes {
@@ -104,7 +114,21 @@ impl Load {
         let writes = self.writes();
         let longest = writes.longest.max(writes.last.elapsed());
         self.shared.stop.store(true, Ordering::Relaxed);
-        let history = self.clients.join_all().await.into_iter().flatten().collect();
+        let history = self.clients.join_all().await.into_iter().flatten().chain(self.bulk).collect();
         Seen { history, written: writes.count, longest }
+    }
+}
+
+fn client(name: usize, cluster: &Cluster, shared: &Arc<Shared>, padding: usize) -> Client {
+    let only_reads = name < PATIENT;
+    Client {
+        name,
+        nodes: cluster.nodes.iter().map(testing::NodeProcess::kv).collect(),
+        random: StdRng::from_os_rng(),
+        shared: Arc::clone(shared),
+        patience: if only_reads { PATIENCE } else { IMPATIENCE },
+        only_reads,
+        padding,
+        state: State::default(),
     }
 }

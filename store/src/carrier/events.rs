@@ -29,6 +29,7 @@ impl<E: Engine, D: Directory> Carrier<E, D> {
                 self.with(range, |carried, around| carried.covers(index, meta, around))
             }
             SnapshotEvent::Fetch { range, fetch } => self.with(range, |carried, _| {
+                carried.without_fetch = None;
                 carried.snapshots.fetch(fetch);
                 Ok(())
             }),
@@ -45,8 +46,8 @@ impl<E: Engine, D: Directory> Carrier<E, D> {
                 self.with(range, |carried, around| carried.installed(around))
             }
             SnapshotEvent::Unneeded { range } => self.with(range, |carried, _| carried.unneeded()),
-            SnapshotEvent::LogCut { range, base } => self.with(range, |carried, around| {
-                carried.log_cut(base)?;
+            SnapshotEvent::LogCut { range, base, last } => self.with(range, |carried, around| {
+                carried.log_cut(base, last)?;
                 carried.offer_or_make(around)
             }),
         }
@@ -113,14 +114,15 @@ impl<V: View, D: Directory> Carried<V, D> {
         Ok(self.snapshots.end_install()?)
     }
 
-    /// A replica that cuts its log has caught up: what is left of transfers that ended is of no use.
-    fn log_cut(&mut self, base: LogIndex) -> Result<(), StoreFault> {
+    /// A replica that cuts entries which came after the last fetch has caught up: what is left of transfers that ended
+    /// is of no use. One that waits for the rest of a snapshot may only cut what it had before.
+    fn log_cut(&mut self, base: LogIndex, last: LogIndex) -> Result<(), StoreFault> {
         self.base = self.base.max(base);
         if self.snapshots.exporting().is_some_and(|index| index < base) {
             self.snapshots.abandon_export();
         }
         self.snapshots.log_compacted(base)?;
-        if !self.snapshots.is_fetching() {
+        if !self.snapshots.is_fetching() && base >= *self.without_fetch.get_or_insert(last) {
             self.snapshots.clear_leftovers()?;
         }
         Ok(())

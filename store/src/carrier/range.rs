@@ -35,6 +35,8 @@ pub(super) struct Carried<V, D> {
     pub(super) followers: BTreeMap<NodeId, bool>,
     /// What is to be exported as soon as it is known what it covers.
     pub(super) view: Option<(LogIndex, V)>,
+    /// The last entry of the log at its first cut after the start or the last fetch.
+    pub(super) without_fetch: Option<LogIndex>,
     requests: VecDeque<(NodeId, ChunkRequest)>,
     /// To be told after so many ticks.
     failed: Option<(SnapshotId, u32)>,
@@ -53,6 +55,7 @@ impl<V: View, D: Directory> Carried<V, D> {
             base: LogIndex::ZERO,
             followers: BTreeMap::new(),
             view: None,
+            without_fetch: None,
             requests: VecDeque::new(),
             failed: None,
             last_failure: None,

@@ -34,6 +34,8 @@ pub struct Gathered {
     pub writes: Vec<(RangeId, WriteSeq)>,
     /// Answers.
     pub replies: Vec<(Token, Result<Reply, RequestError>)>,
+    /// What these hold of keys and values, in bytes.
+    pub reply_bytes: usize,
     /// Membership calls that ended.
     pub changes: Vec<(Token, ChangeResult)>,
     /// For whoever moves snapshots.
@@ -46,6 +48,7 @@ pub struct Gathered {
 
 impl Gathered {
     pub(crate) fn reply(&mut self, token: Token, reply: Reply) {
+        self.reply_bytes += reply.size();
         self.replies.push((token, Ok(reply)));
     }
 
@@ -120,6 +123,8 @@ pub enum SnapshotEvent {
         range: RangeId,
         /// What it begins after.
         base: LogIndex,
+        /// Its last entry.
+        last: LogIndex,
     },
 }
 

@@ -201,11 +201,14 @@ impl Replica {
         host: &Host<'_, L, E>,
         out: &mut Gathered,
     ) -> Result<bool, StoreFault> {
+        self.serve_late_reads(host, out)?;
         let before = out.applied_bytes;
         while out.applied_bytes - before < host.settings.raft.apply_bytes {
             self.follow_role(host, out);
             self.tell_installed(out);
-            let Some(output) = self.raft.poll_output(host.now.time) else { return Ok(true) };
+            let Some(output) = self.raft.poll_output(host.now.time) else {
+                return Ok(!self.reads.are_late());
+            };
             self.perform(host, *output, out)?;
         }
         Ok(false)

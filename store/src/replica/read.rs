@@ -1,7 +1,7 @@
 //! Reads, and answers that must wait as reads do: until the leadership is confirmed, and until what they show
 //! cannot be lost any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use raft::{LogIndex, NodeId, ReadError, Time};
@@ -52,13 +52,20 @@ pub(super) struct Reads {
     answers: BTreeMap<(LogIndex, u64), Answer>,
     /// For a timestamp to be applied.
     timed: BTreeMap<(Timestamp, u64), (Token, Query)>,
+    /// Confirmed and applied; for the next output, because this one is full.
+    late: VecDeque<(Token, Query, Consistency)>,
     /// Everything that was committed anywhere at this time is applied here.
     fresh: Option<Time>,
 }
 
 impl Reads {
     pub(super) fn len(&self) -> usize {
-        self.asked.len() + self.answers.len() + self.timed.len()
+        self.asked.len() + self.answers.len() + self.timed.len() + self.late.len()
+    }
+
+    /// Some wait for the next output.
+    pub(super) fn are_late(&self) -> bool {
+        !self.late.is_empty()
     }
 
     /// How old what is read here may be.
@@ -96,7 +103,7 @@ impl Replica {
             }
         };
         if at_once {
-            return self.serve_read(host, token, &query, consistency, out);
+            return self.serve_read(host, token, query, consistency, out);
         }
         if let Err(error) = self.confirm(host, Waiting::Read { token, query, consistency }) {
             out.refuse(token, error);
@@ -170,7 +177,7 @@ impl Replica {
         })?;
         match tick.and_then(|proposal| self.propose(host, proposal, None)) {
             Ok(()) if planted(Canary::ReadAhead) => {
-                self.serve_read(host, token, &query, Consistency::Snapshot(at), out)?;
+                self.serve_read(host, token, query, Consistency::Snapshot(at), out)?;
             }
             Ok(()) => {
                 let id = self.reads.next();
@@ -215,7 +222,7 @@ impl Replica {
                 out.refuse(token, error);
                 Ok(())
             }
-            None => self.serve_read(host, token, &query, consistency, out),
+            None => self.serve_read(host, token, query, consistency, out),
         }
     }
 
@@ -240,7 +247,7 @@ impl Replica {
         let applied = self.state.applied().timestamp;
         while let Some(entry) = self.reads.timed.first_entry().filter(|entry| entry.key().0 <= applied) {
             let ((at, _), (token, query)) = entry.remove_entry();
-            self.serve_read(host, token, &query, Consistency::Snapshot(at), out)?;
+            self.serve_read(host, token, query, Consistency::Snapshot(at), out)?;
         }
         Ok(())
     }
@@ -276,7 +283,40 @@ impl Replica {
         }
     }
 
+    /// Reads, or keeps it for the next output if this one is full.
     fn serve_read<L, E: Engine>(
+        &mut self,
+        host: &Host<'_, L, E>,
+        token: Token,
+        query: Query,
+        consistency: Consistency,
+        out: &mut Gathered,
+    ) -> Result<(), StoreFault> {
+        if self.reads.are_late() || out.reply_bytes >= host.settings.answer_bytes {
+            self.reads.late.push_back((token, query, consistency));
+            return Ok(());
+        }
+        self.answer_read(host, token, &query, consistency, out)
+    }
+
+    /// Those for which the last output had no room, as far as this one has.
+    pub(super) fn serve_late_reads<L, E: Engine>(
+        &mut self,
+        host: &Host<'_, L, E>,
+        out: &mut Gathered,
+    ) -> Result<(), StoreFault> {
+        while out.reply_bytes < host.settings.answer_bytes {
+            let Some((token, query, consistency)) = self.reads.late.pop_front() else { break };
+            // What was confirmed stays so; but there may be nothing to read any more.
+            match self.check_read(host, &query) {
+                Ok(()) => self.answer_read(host, token, &query, consistency, out)?,
+                Err(error) => out.refuse(token, error),
+            }
+        }
+        Ok(())
+    }
+
+    fn answer_read<L, E: Engine>(
         &self,
         host: &Host<'_, L, E>,
         token: Token,

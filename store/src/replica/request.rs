@@ -111,3 +111,14 @@ pub enum Reply {
     /// It is so.
     Done,
 }
+
+impl Reply {
+    /// What it holds of keys and values, in bytes.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Reply::Value { found, .. } => found.as_ref().map_or(0, |found| found.value.len()),
+            Reply::Page { page, .. } => page.rows.iter().map(|row| row.key.len() + row.value.len()).sum(),
+            Reply::Write(_) | Reply::Session(_) | Reply::Hold { .. } | Reply::Done => 0,
+        }
+    }
+}

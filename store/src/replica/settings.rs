@@ -29,6 +29,8 @@ pub struct Settings {
     pub upkeep: Duration,
     /// Requests of one range that wait, of each kind.
     pub waiting: usize,
+    /// What is read before output is taken; the rest waits for the next output.
+    pub answer_bytes: usize,
     /// Free space below which a node is short of it.
     pub reserve_bytes: u64,
     /// Versions that a step of a sweep looks at.
@@ -71,6 +73,7 @@ impl Default for Settings {
             session_expiry: Duration::from_secs(3_600),
             upkeep: Duration::from_secs(1),
             waiting: 65_536,
+            answer_bytes: 4 << 20,
             reserve_bytes: 64 << 20,
             sweep_versions: 1_000,
         }

@@ -156,7 +156,8 @@ impl Replica {
             && self.log_size.was_cut(base)
         {
             self.transfers.cut(base);
-            out.snapshots.push(SnapshotEvent::LogCut { range: self.state.range(), base });
+            let last = self.raft.status(host.now.time).last.index;
+            out.snapshots.push(SnapshotEvent::LogCut { range: self.state.range(), base, last });
         }
         Ok(())
     }

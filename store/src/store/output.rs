@@ -65,8 +65,17 @@ impl<L: LogReader, E: Engine> Store<L, E> {
 
     fn take(&mut self, now: Now) -> Output {
         let gathered = std::mem::take(&mut self.gathered);
-        let Gathered { messages, items, writes, replies, changes, snapshots, applied_entries, applied_bytes } =
-            gathered;
+        let Gathered {
+            messages,
+            items,
+            writes,
+            replies,
+            changes,
+            snapshots,
+            applied_entries,
+            applied_bytes,
+            ..
+        } = gathered;
         self.flushing.applied(applied_entries, applied_bytes);
         let cluster = self.identity.member.unwrap_or_default().0;
         let reported = (now.wall_millis, self.peers.spare_bytes(), self.settings.supported);

@@ -21,7 +21,8 @@ use store::effects::ClusterVersion;
 use store::engine::Engine;
 use store::log_store::{DiskIdentity, LogItem};
 use store::memory::{MemoryEngine, MemoryLogStore};
-use store::replica::{Consistency, ExitCode, Query, Read, Reply, Request};
+use store::range::Descriptor;
+use store::replica::{Address, Consistency, ExitCode, Query, Read, Reply, Request, Token};
 use store::request::{Attempt, Condition, Operation, RequestError, Scan, Test, Write, WriteOutcome};
 use store::store::{AdminError, AdminReply, AdminRequest, FIRST_RANGE, NodeEnvelope, Start};
 use store::timestamp::Timestamp;
@@ -122,6 +123,33 @@ fn a_read_ahead_waits_for_its_time_and_one_far_ahead_is_refused() {
     let follower = (0..3).find(|at| *at != leader).unwrap();
     let refused = world.answer(follower, get("k", Consistency::Snapshot(far)));
     assert!(matches!(refused, Err(RequestError::NotLeader { leader: Some(_) })), "{refused:?}");
+}
+
+#[test]
+fn answers_of_one_turn_weigh_a_bounded_number_of_bytes() {
+    let mut world = World::new(12, 3);
+    world.bootstrap(3);
+    let long = "x".repeat(100_000);
+    let at = written(world.done(put("k", &long)));
+    let (leader, most) = (world.leader().unwrap(), node::settings().answer_bytes);
+    let now = world.now(leader);
+    let store = world.nodes[leader].store.as_mut().unwrap();
+    let whole = Address { range: FIRST_RANGE, epoch: Descriptor::whole().epoch };
+    for token in 0..300 {
+        let consistency = [Consistency::Linearizable, Consistency::Snapshot(at)][token as usize % 2];
+        store.request(now, Token(1_000 + token), whole, get("k", consistency));
+    }
+    let mut answered = Vec::new();
+    while let Some(output) = store.poll_output(now) {
+        let mut bytes = 0;
+        for (token, reply) in output.replies {
+            bytes += value(reply).1.unwrap().len();
+            answered.push(token.0);
+        }
+        assert!(bytes < most + long.len(), "{bytes} bytes at once");
+    }
+    answered.sort_unstable();
+    assert!(answered.into_iter().eq(1_000..1_300), "each once");
 }
 
 #[test]

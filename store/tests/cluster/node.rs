@@ -64,6 +64,7 @@ pub fn settings() -> Settings {
     .into();
     settings.compaction = Compaction { bytes: 1 << 20, entries: 20, tail_bytes: 1 << 18, tail_entries: 6 };
     settings.flush_entries = 12;
+    settings.answer_bytes = 200;
     settings.upkeep = Duration::from_millis(50);
     settings.session_expiry = Duration::from_millis(1_200);
     settings.retention = Duration::from_secs(60);

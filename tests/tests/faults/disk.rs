@@ -1,31 +1,18 @@
-//! Disks that lose data, and one that is full.
+//! Disks that lose data.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
 use std::time::{Duration, Instant};
 
 use process_tests::{Load, verify};
 use proto::admin::v1::NodeState;
 use proto::v1::consistency::Level;
 use proto::v1::{Consistency, GetRequest, Linearizable, PutRequest};
-use testing::{Cluster, NodeProcess, wait_until};
+use testing::{NodeProcess, wait_until};
 
-use crate::{alone, three};
+use crate::{alone, copy, follower, three};
 
 /// So long nothing may be answered.
 const WATCHED: Duration = Duration::from_secs(4);
-
-fn copy(from: &Path, to: &Path) {
-    let copied = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
-    assert!(copied.success(), "cp -a {} {}", from.display(), to.display());
-}
-
-/// A follower, not the leader.
-async fn follower(cluster: &Cluster) -> u64 {
-    cluster.leader().await.node % 3 + 1
-}
 
 async fn answers_nothing(node: &NodeProcess) {
     let mut kv = node.kv();
@@ -106,63 +93,4 @@ async fn a_disk_that_was_rolled_back_is_lost() {
     .await;
     answers_nothing(cluster.node(lost)).await;
     verify("follower rolled back", &mut cluster, &others(lost), load.stop().await).await;
-}
-
-/// A file system of its own over a folder, until it is dropped: larger than the reserve of a node, which is sent nothing
-/// while it has less.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(folder: &Path) -> Self {
-        let options = ["-t", "tmpfs", "-o", "size=2g", "tmpfs"];
-        let mounted = Command::new("mount").args(options).arg(folder).status().unwrap();
-        assert!(mounted.success(), "mount {}", folder.display());
-        Self(folder.to_owned())
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // Its processes may not have ended yet: it goes when they have.
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
-#[tokio::test]
-async fn a_node_with_a_full_disk_cannot_start_and_comes_back_when_there_is_space() {
-    let _alone = alone().await;
-    if !rustix::process::geteuid().is_root() {
-        println!("disk full: SKIPPED, to mount a small file system takes root");
-        return;
-    }
-    let mut cluster = three().await;
-    let full = follower(&cluster).await;
-    let node = cluster.node_mut(full);
-    node.kill();
-    let (data, aside) = (node.data(), node.data().with_extension("aside"));
-    fs::rename(&data, &aside).unwrap();
-    fs::create_dir(&data).unwrap();
-    let _small = Small::mount(&data);
-    copy(&aside.join("."), &data);
-    node.start();
-    node.wait_live().await;
-    let load = Load::start(&cluster, 200);
-    load.more(300).await;
-
-    let filler = data.join("filler");
-    let mut file = File::create(&filler).unwrap();
-    while file.write_all(&[7; 1 << 16]).is_ok() {}
-    while file.write_all(&[7]).is_ok() {}
-    drop(file);
-    load.more(300).await;
-    // It was sent nothing any more, or it has ended; in any case it cannot start.
-    let node = cluster.node_mut(full);
-    node.kill();
-    node.start();
-    assert_eq!(node.wait().await.code(), Some(71));
-    load.more(100).await;
-    fs::remove_file(&filler).unwrap();
-    cluster.node_mut(full).start();
-    load.more(300).await;
-    verify("disk of a follower full", &mut cluster, &[1, 2, 3], load.stop().await).await;
 }

@@ -116,6 +116,26 @@ fn a_restart_of_either_side_costs_nothing_that_was_there() {
 }
 
 #[test]
+fn what_arrived_stays_until_entries_come_that_are_newer() {
+    let (mut sender, mut receiver) = two();
+    let offer = sender.offer(receiver.node.id);
+    receiver.fetch(sender.node.id, &offer);
+    let (engine, directory) = (receiver.node.engine.clone(), receiver.carrier.directory.clone());
+    while directory.list().unwrap().is_empty() {
+        assert!(round(&mut sender, &mut receiver)[1].is_empty());
+    }
+    receiver.carrier = Carrier::open(engine, directory.clone(), settings(), FREE).unwrap();
+    let there = directory.list().unwrap();
+    let mut cut = |base, last| {
+        receiver.event(SnapshotEvent::LogCut { range: RANGE, base: LogIndex(base), last: LogIndex(last) });
+        directory.list().unwrap()
+    };
+    assert_eq!(cut(30, 40), there, "the log was too long before it was behind");
+    assert_eq!(cut(39, 50), there);
+    assert_eq!(cut(40, 60), [], "it is sent entries");
+}
+
+#[test]
 fn a_log_that_outgrows_the_export_makes_it_begin_anew() {
     let (mut sender, _) = two();
     let (to, index) = (NodeId(3), sender.node.applied());
@@ -124,7 +144,7 @@ fn a_log_that_outgrows_the_export_makes_it_begin_anew() {
     sender.event(SnapshotEvent::Covers { range: RANGE, index, meta: Some(meta(index)) });
     assert_eq!(sender.carrier.work(1), Ok(true));
     sender.node.apply(&Log::with(180, 1), LogIndex(180));
-    sender.event(SnapshotEvent::LogCut { range: RANGE, base: index.next() });
+    sender.event(SnapshotEvent::LogCut { range: RANGE, base: index.next(), last: LogIndex(180) });
     assert_eq!(sender.calls(), [StoreCall::Cover { range: RANGE, index: LogIndex(180) }]);
     let covers =
         SnapshotEvent::Covers { range: RANGE, index: LogIndex(180), meta: Some(meta(LogIndex(180))) };
