@@ -67,12 +67,17 @@ impl Watching {
         let ours = watcher::Config::default().labels(labels::MANAGED_BY_SELECTOR).timeout(WATCH_SECONDS);
         let every = watcher::Config::default().timeout(WATCH_SECONDS);
         Caches {
-            clusters: self.follow("kvclusters", every, |cluster: &Written| key(cluster, &cluster.name_any())),
-            sets: self.follow("statefulsets", ours.clone(), owner),
-            claims: self.follow("persistentvolumeclaims", ours.clone(), owner),
-            pods: self.follow("pods", ours.clone(), owner),
-            services: self.follow("services", ours.clone(), owner),
-            budgets: self.follow("poddisruptionbudgets", ours, owner),
+            clusters: self.follow(
+                "kvclusters",
+                every,
+                |cluster: &Written| key(cluster, &cluster.name_any()),
+                whole,
+            ),
+            sets: self.follow("statefulsets", ours.clone(), owner, without_pod_spec),
+            claims: self.follow("persistentvolumeclaims", ours.clone(), owner, whole),
+            pods: self.follow("pods", ours.clone(), owner, without_spec),
+            services: self.follow("services", ours.clone(), owner, whole),
+            budgets: self.follow("poddisruptionbudgets", ours, owner, whole),
         }
     }
 
@@ -81,6 +86,7 @@ impl Watching {
         name: &'static str,
         config: watcher::Config,
         cluster_of: impl Fn(&K) -> Option<ClusterKey> + Send + 'static,
+        trim: fn(&mut K),
     ) -> Store<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
@@ -95,8 +101,11 @@ impl Watching {
         readiness.wait_for(name);
         let events = watcher(api, config)
             .default_backoff()
-            // By far the largest part of most objects, and of no use here.
-            .modify(|object| object.meta_mut().managed_fields = None)
+            .modify(move |object| {
+                // By far the largest part of most objects, and of no use here.
+                object.meta_mut().managed_fields = None;
+                trim(object);
+            })
             .reflect(writer);
         tokio::spawn(async move {
             let mut events = pin!(events);
@@ -140,6 +149,21 @@ impl Caches {
         let _ = self.services.wait_until_ready().await;
         let _ = self.budgets.wait_until_ready().await;
     }
+}
+
+/// All of it is compared with what it should be, or planned on.
+fn whole<K>(_: &mut K) {}
+
+/// What is planned on is how many pods it has, and labels and annotations.
+fn without_pod_spec(set: &mut StatefulSet) {
+    if let Some(spec) = &mut set.spec {
+        spec.template.spec = None;
+    }
+}
+
+/// What is planned on is its status, and labels and annotations.
+fn without_spec(pod: &mut Pod) {
+    pod.spec = None;
 }
 
 fn key(object: &impl ResourceExt, cluster: &str) -> Option<ClusterKey> {

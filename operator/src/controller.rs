@@ -63,9 +63,16 @@ impl Context {
 }
 
 /// Looks after all clusters, until `stop`; then passes that are under way end.
-pub async fn run(context: Context, concurrency: u16, stop: impl Future<Output = ()> + Send + 'static) {
+pub async fn run(
+    context: Context,
+    concurrency: u16,
+    stop: impl Future<Output = ()> + Clone + Send + 'static,
+) {
     let context = Arc::new(context);
-    context.caches.filled().await;
+    tokio::select! {
+        () = context.caches.filled() => {}
+        () = stop.clone() => return,
+    }
     let clusters = context.caches.clusters.clone();
     let queue = context.triggers.stream().map(|key| key.map(reference)).take_until(stop);
     let passes = applier(

@@ -20,7 +20,7 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// The API server did not answer.
-    #[error("{call}: no answer in {} s", .after.as_secs())]
+    #[error("{call}: no answer of the API server in {} s: it is tried again", .after.as_secs())]
     Timeout {
         /// What was asked of it.
         call: &'static str,
@@ -47,8 +47,15 @@ pub enum Error {
 /// In one line: the `Display` of kube repeats itself.
 fn reason(error: &kube::Error) -> String {
     match error {
-        kube::Error::Api(status) => format!("{} ({} {})", status.message, status.code, status.reason),
-        other => other.to_string(),
+        kube::Error::Api(status) => {
+            let advice = match status.code {
+                403 if status.message.contains("quota") => ": raise the quota of the namespace",
+                403 => ": install the roles of this version's chart",
+                _ => "",
+            };
+            format!("{} ({} {}){advice}", status.message, status.code, status.reason)
+        }
+        other => format!("{other}: it is tried again; does the API server run, and may this pod reach it?"),
     }
 }
 
@@ -78,6 +85,12 @@ impl Error {
         }
     }
 
+    /// The operator has no right to delete what an action deletes.
+    #[must_use]
+    pub fn forbids_deletion(&self) -> bool {
+        matches!(self, Self::Api { call: "delete", .. }) && self.kind() == "Forbidden"
+    }
+
     /// Nothing is wrong: the plan was made on what had changed already.
     #[must_use]
     pub fn is_race(&self) -> bool {
@@ -97,6 +110,25 @@ mod tests {
         let error = Error::api("delete claim", kube::Error::Api(status));
         assert_eq!(error.to_string(), "delete claim: it is another one (409 Conflict)");
         assert_eq!((error.kind(), error.is_race()), ("Conflict", true));
+    }
+
+    #[test]
+    fn a_missing_right_says_what_to_install() {
+        let status = Status::failure("pods is forbidden", "Forbidden").with_code(403).boxed();
+        let error = Error::api("delete pod", kube::Error::Api(status));
+        assert!(error.to_string().ends_with("roles of this version's chart"), "{error}");
+        let status = Status::failure("exceeded quota: x", "Forbidden").with_code(403).boxed();
+        let error = Error::api("create claim", kube::Error::Api(status));
+        assert!(error.to_string().ends_with("quota of the namespace"), "{error}");
+    }
+
+    #[test]
+    fn a_deletion_may_be_forbidden() {
+        let forbidden = |call| {
+            let status = Status::failure("no", "Forbidden").with_code(403).boxed();
+            Error::api(call, kube::Error::Api(status)).forbids_deletion()
+        };
+        assert!(forbidden("delete") && !forbidden("apply Service"));
     }
 
     #[test]

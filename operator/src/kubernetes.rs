@@ -73,17 +73,16 @@ impl Kube {
         within(call, request).await
     }
 
-    /// Awaits a request that changes something, if the lease is held.
+    /// Awaits a request that changes something, if and as long as the lease is held.
     ///
     /// # Errors
-    /// The lease is not held, or the request failed or took too long.
+    /// The lease is not held, or not any more, or the request failed or took too long.
     pub async fn change<T>(
         &self,
         call: &'static str,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Error> {
-        self.claim.check()?;
-        within(call, request).await
+        self.claim.during(within(call, request)).await?
     }
 }
 

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use operator::helm_test::{self, HelmTestOptions};
-use operator::options::{Command, Options, RunOptions};
-use operator::{kubernetes, logging, run};
+use operator::options::{Command, CrdOptions, Options, RunOptions};
+use operator::{crd, logging, run};
 
 fn main() -> ExitCode {
     match Options::parse().command {
         Command::Run(options) => run(options),
-        Command::Crd => crd(),
+        Command::Crd(options) => print_crd(options),
         Command::HelmTest(options) => helm_test(options),
     }
 }
@@ -37,8 +37,9 @@ fn run(options: RunOptions) -> ExitCode {
     }
 }
 
-fn crd() -> ExitCode {
-    match operator::crd::yaml() {
+fn print_crd(options: CrdOptions) -> ExitCode {
+    let text = if options.reference { Ok(crd::reference()) } else { crd::yaml() };
+    match text {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS
@@ -52,13 +53,16 @@ fn helm_test(options: HelmTestOptions) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return refused(&format!("no runtime: {error}")),
     };
-    let ended = runtime.block_on(async {
-        let client = kubernetes::connect().await.map_err(|error| error.to_string())?;
-        helm_test::run(options, client).await.map_err(|error| error.to_string())
-    });
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => refused(&why),
+    // The verdict is the last line, and the exit code.
+    match runtime.block_on(helm_test::run(options)) {
+        Ok(()) => {
+            println!("helm-test: PASSED");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            println!("helm-test: FAILED: {failure}");
+            ExitCode::FAILURE
+        }
     }
 }
 

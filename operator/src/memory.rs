@@ -1,9 +1,11 @@
 //! What the operator remembers of a cluster between two passes. All of it may be lost at any time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use planner::NodeId;
+use planner::{NodeId, Remembered, Uid};
+
+use crate::admin::Node;
 
 /// Of one cluster.
 #[derive(Clone, Debug, Default)]
@@ -14,10 +16,16 @@ pub struct Memory {
     silent_since: BTreeMap<NodeId, Instant>,
     /// Whether the machine of a volume is gone, and when that was found.
     pinned_to_lost: BTreeMap<NodeId, (bool, Instant)>,
+    /// Connections to nodes.
+    nodes: BTreeMap<NodeId, Node>,
     /// What is waited for, and since when.
     waits: Option<(Vec<String>, Instant)>,
+    /// Claims that the operator has no right to delete.
+    undeletable: BTreeSet<Uid>,
     /// The version of the KvCluster after the last pass.
     pub written: Option<String>,
+    /// When its status was written last.
+    pub status_written: Option<Instant>,
     /// The generation that was refused because it cannot be read, and why.
     pub refused: Option<(Option<i64>, String)>,
     /// Passes that failed in a row.
@@ -58,6 +66,19 @@ impl Memory {
         self.pinned_to_lost.insert(node, (is_lost, now));
     }
 
+    /// The node in the pod with this IP address: connected since the last look, or to be connected.
+    pub fn node(&mut self, node: NodeId, pod_ip: &str) -> Option<Node> {
+        let known = self.nodes.remove(&node).filter(|known| known.is_at(pod_ip));
+        let found = known.or_else(|| Node::at(pod_ip))?;
+        self.nodes.insert(node, found.clone());
+        Some(found)
+    }
+
+    /// Its connection is not to be used again: it may be one that nobody answers any more.
+    pub fn disconnect(&mut self, node: NodeId) {
+        self.nodes.remove(&node);
+    }
+
     /// How long exactly this has been waited for.
     pub fn waiting(&mut self, waits: &[String], now: Instant) -> Duration {
         match &self.waits {
@@ -69,10 +90,28 @@ impl Memory {
         }
     }
 
+    /// The API server forbade to delete this claim.
+    pub fn cannot_delete(&mut self, claim: Uid) {
+        self.undeletable.insert(claim);
+    }
+
+    /// What a plan depends on.
+    #[must_use]
+    pub fn remembered(&self, now: Instant) -> Remembered {
+        let (doing, since) = self.waits.clone().unwrap_or((Vec::new(), now));
+        let doing_millis = u64::try_from(now.saturating_duration_since(since).as_millis());
+        Remembered {
+            doing,
+            doing_millis: doing_millis.unwrap_or(u64::MAX),
+            undeletable: self.undeletable.clone(),
+        }
+    }
+
     /// Forgets members that are gone.
     pub fn keep(&mut self, is_known: impl Fn(NodeId) -> bool) {
         self.silent_since.retain(|node, _| is_known(*node));
         self.pinned_to_lost.retain(|node, _| is_known(*node));
+        self.nodes.retain(|node, _| is_known(*node));
     }
 }
 
@@ -111,6 +150,7 @@ mod tests {
         let [a, b] = ["a", "b"].map(|text| vec![text.to_owned()]);
         memory.waiting(&a, start);
         assert_eq!(memory.waiting(&a, start + seconds(3)), seconds(3));
+        assert_eq!(memory.remembered(start + seconds(3)).doing_millis, 3_000);
         assert_eq!(memory.waiting(&b, start + seconds(4)), seconds(0));
     }
 }

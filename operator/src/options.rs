@@ -22,9 +22,17 @@ pub enum Command {
     /// Runs the operator until it is told to stop, or loses its lease.
     Run(RunOptions),
     /// Prints the definition of the KvCluster resource as YAML.
-    Crd,
+    Crd(CrdOptions),
     /// For `helm test`: uses a cluster of its own, loses a pod of it, and removes it again.
     HelmTest(HelmTestOptions),
+}
+
+/// What is printed of the definition.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct CrdOptions {
+    /// Prints the reference of its fields, as Markdown, instead.
+    #[arg(long)]
+    pub reference: bool,
 }
 
 /// How the operator runs. An empty value is no value.

@@ -66,9 +66,19 @@ impl Pass<'_> {
                 planned = plan(&seen.observed(&current));
             }
         }
-        let current = self.carry_out(current, &seen, &planned).await?;
+        let waited = memory.waiting(&planned.doing, Instant::now());
+        let (current, untold) = self.tell(current, &seen, &planned, memory).await?;
+        let carried_out = self.carry_out(&current, &seen, &planned).await;
+        if let (Err(error), Some(Action::DeleteClaim { uid, .. })) = (&carried_out, &planned.action)
+            && error.forbids_deletion()
+        {
+            memory.cannot_delete(uid.clone());
+        }
+        carried_out?;
         memory.written = current.resource_version();
-        Ok(Next::requeue(due(&planned, memory)))
+        self.context.metrics.clusters().passed(self.key);
+        let due = due(&planned, waited);
+        Ok(Next::requeue(untold.map_or(due, |soon| due.min(soon))))
     }
 
     /// The cluster as the API server has it now.
@@ -79,8 +89,16 @@ impl Pass<'_> {
         same.ok_or_else(|| Error::Outdated { what: format!("KvCluster {}", self.key) })
     }
 
-    async fn carry_out(self, cluster: KvCluster, seen: &Seen, planned: &Plan) -> Result<KvCluster, Error> {
-        let Context { kube, caches, metrics, .. } = self.context;
+    /// Writes the status if it is to be another one. Returns the cluster as it is then, and when the status is due if it
+    /// is too early to write it again.
+    async fn tell(
+        self,
+        cluster: KvCluster,
+        seen: &Seen,
+        planned: &Plan,
+        memory: &mut Memory,
+    ) -> Result<(KvCluster, Option<Duration>), Error> {
+        let Context { kube, metrics, .. } = self.context;
         let look = Look { cluster: &cluster, seen, plan: planned };
         let mut wanted = status::build(look, Timestamp::now());
         if let Some(action) = &planned.action {
@@ -88,34 +106,47 @@ impl Pass<'_> {
         }
         let before = cluster.status.clone().unwrap_or_default();
         metrics.clusters().set(self.key.clone(), sample(&cluster, &wanted, planned));
-        let cluster = if before == wanted {
-            cluster
-        } else {
-            let written = status::write(kube, &cluster, &wanted).await?;
-            self.tell_changes(&written, &before, &wanted).await;
-            written
-        };
-        let live = Live { kube, cluster: &cluster };
+        if before == wanted {
+            return Ok((cluster, None));
+        }
+        let early = memory.status_written.filter(|_| planned.action.is_none()).and_then(|written| {
+            let pause = status::pause(&before, &wanted);
+            pause.checked_sub(written.elapsed()).filter(|rest| !rest.is_zero())
+        });
+        if early.is_some() {
+            return Ok((cluster, early));
+        }
+        let written = status::write(kube, &cluster, &wanted).await?;
+        memory.status_written = Some(Instant::now());
+        self.tell_changes(&written, &before, &wanted).await;
+        Ok((written, None))
+    }
+
+    /// Keeps up what is to be kept up, and performs the action.
+    async fn carry_out(self, cluster: &KvCluster, seen: &Seen, planned: &Plan) -> Result<(), Error> {
+        let Context { kube, caches, metrics, .. } = self.context;
+        let live = Live { kube, cluster };
         // Labels name the cluster id: nothing is made before it is drawn.
         let is_named = cluster.status.as_ref().is_some_and(|status| status.cluster_id.is_some());
         let keeps_up = is_named && !cluster.spec.paused && cluster.meta().deletion_timestamp.is_none();
-        if keeps_up {
-            Upkeep { live, caches }.run(seen, planned).await?;
-        }
+        let kept = if keeps_up { Upkeep { live, caches }.run(seen, planned).await } else { Ok(()) };
         let Some(action) = &planned.action else {
             // Last, since one that is refused must not stop anything else.
-            if keeps_up {
-                Upkeep { live, caches }.volumes(seen, planned).await?;
-            }
-            return Ok(cluster);
+            let grown = if keeps_up { Upkeep { live, caches }.volumes(seen, planned).await } else { Ok(()) };
+            return kept.and(grown);
         };
+        // A Service or a label that is refused must not stop a repair.
+        if let Err(error) = kept {
+            metrics.failed(error.kind());
+            tracing::warn!(%error, kind = error.kind(), "not all is kept up; the action goes on");
+        }
         let why = planned.doing.join("; ");
         tracing::info!(action = action.name(), why, "acts");
         Act { live, seen }.perform(action).await?;
         metrics.acted(action.name());
         self.context.crash.performed(action.name());
         self.context.events.normal(&cluster.object_ref(&()), &camel_case(action.name()), &why).await;
-        Ok(cluster)
+        Ok(())
     }
 
     /// Tells of each condition that began or ceased to hold.
@@ -170,11 +201,10 @@ fn record(status: &mut KvClusterStatus, action: &Action) {
 }
 
 /// When the next look is due.
-fn due(planned: &Plan, memory: &mut Memory) -> Duration {
+fn due(planned: &Plan, waited: Duration) -> Duration {
     if planned.action.is_some() {
         return AFTER_ACTION;
     }
-    let waited = memory.waiting(&planned.doing, Instant::now());
     if planned.doing.is_empty() {
         return AT_REST;
     }

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::caches::Watching;
 use crate::controller::{self, Context};
@@ -23,8 +23,10 @@ use crate::options::RunOptions;
 use crate::readiness::Readiness;
 use crate::trigger::Triggers;
 
-/// A pass that is under way may end before the process does.
+/// Passes that are under way may take so long to end after a signal,
 const GRACE: Duration = Duration::from_secs(20);
+/// and the release of the lease so long. Together less than Kubernetes waits before it kills.
+const RELEASE: Duration = Duration::from_secs(8);
 
 /// Why the operator ended.
 #[derive(thiserror::Error, Debug)]
@@ -98,13 +100,18 @@ pub async fn run(options: RunOptions) -> Result<(), Ended> {
         };
         controller::run(context, options.concurrency, stop.clone()).await;
     };
+    let enough = async {
+        stop.clone().await;
+        sleep(GRACE).await;
+    };
     tokio::select! {
         ended = &mut election => return Ok(lost(ended)?),
         () = work => {}
+        () = enough => tracing::warn!(seconds = GRACE.as_secs(), "what is under way is given up"),
     }
     tracing::info!("stopping");
     drop(release);
-    match timeout(GRACE, election).await {
+    match timeout(RELEASE, election).await {
         Ok(ended) => Ok(lost(ended)?),
         Err(_) => Ok(()),
     }

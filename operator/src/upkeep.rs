@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
@@ -16,7 +17,7 @@ use crate::live::{Live, Object, described};
 use crate::objects::{self, labels, needs_apply};
 use crate::observe::Seen;
 
-/// The owner of the labels of pods that the operator keeps right.
+/// The owner of the labels of pods, and of their templates, that the operator keeps right.
 const LABELLING_MANAGER: &str = "kvcluster-operator-labels";
 
 /// Keeps the objects of one cluster right.
@@ -29,24 +30,27 @@ pub struct Upkeep<'a> {
 }
 
 impl Upkeep<'_> {
-    /// Applies what differs from what it should be.
+    /// Applies what differs from what it should be: all of it, whatever of it is refused.
     ///
     /// # Errors
-    /// The lease is not held, or the API server refuses or cannot be reached.
+    /// The first: the lease is not held, or the API server refuses or cannot be reached.
     pub async fn run(self, seen: &Seen, plan: &Plan) -> Result<(), Error> {
-        self.service(objects::peer_service(self.live.cluster)).await?;
-        self.service(objects::client_service(self.live.cluster)).await?;
+        let mut kept = self.service(objects::peer_service(self.live.cluster)).await;
+        kept = kept.and(self.service(objects::client_service(self.live.cluster)).await);
+        for set in seen.members.values().filter_map(|sight| sight.set.as_deref()) {
+            kept = kept.and(self.template_label(set).await);
+        }
         // Without a list of members nothing is known about them.
         if plan.roles.is_empty() {
-            return Ok(());
+            return kept;
         }
-        self.budget(plan.min_available).await?;
+        kept = kept.and(self.budget(plan.min_available).await);
         for (node, sight) in &seen.members {
             if let Some(pod) = &sight.pod {
-                self.pod_labels(pod, plan.roles.get(node).copied(), plan.serving).await?;
+                kept = kept.and(self.pod_labels(pod, plan.roles.get(node).copied(), plan.serving).await);
             }
         }
-        Ok(())
+        kept
     }
 
     /// Applies what the spec says of the volumes of members: their size, and whether they go with the KvCluster.
@@ -55,15 +59,16 @@ impl Upkeep<'_> {
     /// The lease is not held, or the API server cannot be reached or refuses, such as to make a volume larger that its
     /// storage class cannot.
     pub async fn volumes(self, seen: &Seen, plan: &Plan) -> Result<(), Error> {
+        let mut kept = Ok(());
         for (node, sight) in seen.members.iter().filter(|(node, _)| plan.roles.contains_key(node)) {
             let Some(live) = &sight.claim else { continue };
             let wanted = objects::claim(self.live.cluster, node.0);
             let is_ours = live.labels().get(labels::CLUSTER_ID) == wanted.labels().get(labels::CLUSTER_ID);
             if is_ours && live.metadata.deletion_timestamp.is_none() {
-                self.keep("apply PersistentVolumeClaim", &self.caches.claims, &wanted).await?;
+                kept = kept.and(self.keep("apply PersistentVolumeClaim", &self.caches.claims, &wanted).await);
             }
         }
-        Ok(())
+        kept
     }
 
     fn cached<K: Object + 'static>(self, store: &Store<K>, name: &str) -> Option<Arc<K>> {
@@ -108,11 +113,14 @@ impl Upkeep<'_> {
         let preconditions = Preconditions { uid: live.uid(), resource_version: None };
         let parameters = DeleteParams::default().preconditions(preconditions);
         let budgets = self.live.objects::<PodDisruptionBudget>();
-        match self.live.kube.change("delete PodDisruptionBudget", budgets.delete(&name, &parameters)).await {
-            // The cache did not know yet.
-            Err(error) if error.is_race() => Ok(()),
-            result => result.map(drop),
-        }
+        let deleted = budgets.delete(&name, &parameters);
+        unless_race(self.live.kube.change("delete PodDisruptionBudget", deleted).await.map(drop))
+    }
+
+    async fn template_label(self, set: &StatefulSet) -> Result<(), Error> {
+        let Some(patch) = objects::set::serving(self.live.cluster, set) else { return Ok(()) };
+        let call = "label the template of StatefulSet";
+        unless_race(self.live.merge::<StatefulSet>(call, LABELLING_MANAGER, &set.name_any(), patch).await)
     }
 
     /// `role`: none for a pod that is no member's (yet, or any more): no client is sent there.
@@ -132,10 +140,11 @@ impl Upkeep<'_> {
             "uid": pod.uid(),
             "labels": { labels::ROLE: role_wanted, labels::SERVING: serving_wanted },
         }});
-        match self.live.merge::<Pod>("label pod", LABELLING_MANAGER, &pod.name_any(), patch).await {
-            // It is gone: its successor is labelled in the next pass.
-            Err(error) if error.is_race() => Ok(()),
-            result => result,
-        }
+        unless_race(self.live.merge::<Pod>("label pod", LABELLING_MANAGER, &pod.name_any(), patch).await)
     }
+}
+
+/// It is gone, or has changed since the cache heard of it: the next pass sees what there is then.
+fn unless_race(result: Result<(), Error>) -> Result<(), Error> {
+    if result.as_ref().is_err_and(Error::is_race) { Ok(()) } else { result }
 }

@@ -11,7 +11,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use operator::metrics::{ClusterKey, ClusterSample, Metrics};
-use planner::{Observed, Recorded, Retention, Spec, Template};
+use planner::{Observed, Recorded, Remembered, Retention, Spec, Template};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -220,7 +220,14 @@ fn every_condition_has_a_runbook() {
         template: Template(String::new()),
     };
     let recorded = Recorded::default();
-    let observed = Observed { spec, recorded, leader: None, leaderless_millis: 0, objects: BTreeMap::new() };
+    let observed = Observed {
+        spec,
+        recorded,
+        remembered: Remembered::default(),
+        leader: None,
+        leaderless_millis: 0,
+        objects: BTreeMap::new(),
+    };
     for condition in planner::plan(&observed).conditions {
         let name = condition.kind.name();
         assert!(RUNBOOKS.contains(&format!("\n### {name}\n")), "docs/runbooks.md has no heading {name}");

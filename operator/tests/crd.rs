@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use operator::api::KvCluster;
 use operator::crd;
@@ -11,16 +12,15 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The file has this text; with UPDATE_CRD=1 it is written.
-fn hold(file: &str, text: &str) {
-    let path = root().join(file);
-    if std::env::var_os("UPDATE_CRD").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let there = std::fs::read_to_string(&path).unwrap_or_default();
+/// The file has the text that kv-operator prints.
+fn hold(file: &str, arguments: &[&str]) {
+    let printed = Command::new(env!("CARGO_BIN_EXE_kv-operator")).args(arguments).output().unwrap();
+    assert!(printed.status.success(), "{printed:?}");
+    let there = std::fs::read(root().join(file)).unwrap_or_default();
+    let command = arguments.join(" ");
     assert!(
-        there == text,
-        "{file} is not what the types make: run UPDATE_CRD=1 cargo test -p operator --test crd"
+        there == printed.stdout,
+        "{file} is not what the types make: write it again by \"dev/cargo run -p operator -- {command} >{file}\""
     );
 }
 
@@ -41,8 +41,8 @@ fn walk(path: &str, value: &Value, see: &mut impl FnMut(&str, &Value)) {
 
 #[test]
 fn the_files_are_what_the_types_make() {
-    hold("crds/kvcluster.dev_kvclusters.yaml", &crd::yaml().unwrap());
-    hold("docs/kvcluster.md", &crd::reference());
+    hold("crds/kvcluster.dev_kvclusters.yaml", &["crd"]);
+    hold("docs/kvcluster.md", &["crd", "--reference"]);
 }
 
 #[test]

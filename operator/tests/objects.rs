@@ -163,6 +163,66 @@ fn members_are_found_before_they_are_ready_and_clients_find_only_pods_that_serve
     assert_eq!(clients.selector.unwrap()[labels::SERVING], "true");
 }
 
+fn available(cluster: &KvCluster) -> KvCluster {
+    let mut cluster = cluster.clone();
+    cluster.status.as_mut().unwrap().became_available = true;
+    cluster
+}
+
+/// As a JSON merge patch does it.
+fn merged(live: &StatefulSet, patch: &serde_json::Value) -> StatefulSet {
+    fn merge(live: &mut serde_json::Value, patch: &serde_json::Value) {
+        match patch.as_object() {
+            Some(fields) => fields.iter().for_each(|(name, field)| merge(&mut live[name], field)),
+            None => *live = patch.clone(),
+        }
+    }
+    let mut value = serde_json::to_value(live).unwrap();
+    merge(&mut value, patch);
+    serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn pods_that_are_made_while_no_operator_runs_serve_once_the_cluster_was_available() {
+    let young = cluster(json!({}));
+    let served = |set: &StatefulSet| {
+        let template = set.spec.as_ref().unwrap().template.metadata.as_ref().unwrap();
+        template.labels.as_ref().unwrap().get(labels::SERVING).cloned()
+    };
+    let mut live = objects::set(&young, 1, 1);
+    assert_eq!(served(&live), None);
+    assert_eq!(objects::set::serving(&young, &live), None, "it was never available");
+
+    let open = available(&young);
+    let wanted = objects::set(&open, 1, 1);
+    assert_eq!(served(&wanted).as_deref(), Some("true"));
+    let hash = |set: &StatefulSet| set.metadata.annotations.clone().unwrap();
+    assert_eq!(hash(&wanted), hash(&live), "nothing is rolled for it");
+
+    live.metadata.uid = Some("u1".into());
+    let patch = objects::set::serving(&open, &live).unwrap();
+    assert_eq!(patch["metadata"], json!({ "uid": "u1" }));
+    let labelled = merged(&live, &patch);
+    assert_eq!(labelled.spec, wanted.spec, "the label is all that is new");
+    assert_eq!(objects::set::serving(&open, &labelled), None, "once");
+
+    let mut foreign = live.clone();
+    foreign.metadata.owner_references.as_mut().unwrap()[0].uid = "another".into();
+    assert_eq!(objects::set::serving(&open, &foreign), None);
+}
+
+#[test]
+fn scaling_touches_nothing_but_the_number_of_pods() {
+    let mut live = objects::set(&cluster(json!({ "image": "kv-node:bad" })), 3, 1);
+    (live.metadata.uid, live.metadata.resource_version) = (Some("u3".into()), Some("9".into()));
+    let patch = objects::set::scaling(&live, 0);
+    let expected = json!({ "metadata": { "uid": "u3", "resourceVersion": "9" }, "spec": { "replicas": 0 } });
+    assert_eq!(patch, expected);
+    let mut wanted = live.clone();
+    wanted.spec.as_mut().unwrap().replicas = Some(0);
+    assert_eq!(merged(&live, &patch), wanted);
+}
+
 #[test]
 fn the_budget_counts_voters_and_never_keeps_a_sick_pod() {
     let budget = objects::budget(&cluster(json!({})), 4).spec.unwrap();

@@ -7,6 +7,10 @@ use crate::observed::{MemberObjects, Observed, Report, ReportedState};
 /// How long no leader is seen before a lost majority is told, in milliseconds.
 const LEADERLESS_MILLIS: u64 = 30_000;
 
+/// How long the same is worked at or waited for before that is told, in milliseconds: as long as a Deployment has by
+/// default.
+const DEADLINE_MILLIS: u64 = 600_000;
+
 /// One condition of the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
@@ -88,7 +92,7 @@ pub(crate) fn all(
 ) -> Vec<Condition> {
     vec![
         available(observed, members),
-        when(Kind::Progressing, !doing.is_empty(), "Working", "AtRest", || doing.join("; ")),
+        progressing(observed, doing),
         degraded(observed, members, settled),
         when(
             Kind::NotHighlyAvailable,
@@ -145,6 +149,19 @@ fn join(nodes: &[NodeId]) -> String {
     nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(", ")
 }
 
+fn progressing(observed: &Observed, doing: &[String]) -> Condition {
+    let remembered = &observed.remembered;
+    let is_overdue = remembered.doing == doing && remembered.doing_millis >= DEADLINE_MILLIS;
+    let reason = if is_overdue { "DeadlineExceeded" } else { "Working" };
+    let otherwise = if observed.spec.paused { "Paused" } else { "AtRest" };
+    when(Kind::Progressing, !doing.is_empty(), reason, otherwise, || match is_overdue {
+        true => {
+            format!("no progress for more than {} minutes: {}", DEADLINE_MILLIS / 60_000, doing.join("; "))
+        }
+        false => doing.join("; "),
+    })
+}
+
 fn available(observed: &Observed, members: &Members<'_>) -> Condition {
     let not = |reason, message: &str| Condition {
         kind: Kind::Available,
@@ -166,6 +183,10 @@ fn available(observed: &Observed, members: &Members<'_>) -> Condition {
 }
 
 fn degraded(observed: &Observed, members: &Members<'_>, settled: bool) -> Condition {
+    // What has never been there cannot be missing: the first start is told by Available and Progressing.
+    if !observed.recorded.became_available {
+        return when(Kind::Degraded, false, "", "Starting", String::new);
+    }
     let ready = |node: &NodeId| observed.objects.get(node).is_some_and(MemberObjects::ready);
     let down: Vec<NodeId> = match members.view {
         Some(_) => members
@@ -175,10 +196,7 @@ fn degraded(observed: &Observed, members: &Members<'_>, settled: bool) -> Condit
             .collect(),
         None => observed.recorded.voters.iter().filter(|node| !ready(node)).copied().collect(),
     };
-    let missing = !settled
-        && observed.recorded.became_available
-        && members.view.is_some()
-        && members.len() < members.wanted();
+    let missing = !settled && members.view.is_some() && members.len() < members.wanted();
     match (down.as_slice(), missing) {
         ([], false) => when(Kind::Degraded, false, "", "AllMembersServe", String::new),
         ([], true) => when(Kind::Degraded, true, "MembersMissing", "", || {

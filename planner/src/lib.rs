@@ -5,12 +5,14 @@
 //! the leader, a live read of the API server, a cache, the status that the operator wrote itself.
 
 mod action;
+pub mod canary;
 mod conditions;
 mod grow;
 mod ids;
 mod members;
 mod observed;
 mod plan;
+mod pods;
 mod repair;
 mod retire;
 mod roll;
@@ -22,7 +24,7 @@ pub use conditions::{Condition, Kind, Truth};
 pub use ids::{ClusterId, DiskId, NodeId, Position, Template, Uid};
 pub use members::{MOST_VOTERS, voters_of};
 pub use observed::{
-    Claim, LeaderView, MemberObjects, MemberView, Observed, Pod, Recorded, Report, ReportedState,
+    Claim, LeaderView, MemberObjects, MemberView, Observed, Pod, Recorded, Remembered, Report, ReportedState,
     RetainedVolumes, Retention, Role, Set, Spec,
 };
 pub use plan::{Plan, plan};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::action::Change;
+use crate::canary::{Canary, planted};
 use crate::ids::{NodeId, Template};
 use crate::observed::{
     Claim, LeaderView, MemberObjects, MemberView, Observed, Pod, Report, ReportedState, Role,
@@ -27,7 +28,9 @@ pub(crate) struct Members<'a> {
 impl<'a> Members<'a> {
     pub fn of(observed: &'a Observed) -> Self {
         let latest = observed.recorded.configuration_at;
-        Self { view: observed.leader.as_ref().filter(|view| view.configuration_at >= latest), observed }
+        let is_latest =
+            |view: &&LeaderView| view.configuration_at >= latest || planted(Canary::OlderListBelieved);
+        Self { view: observed.leader.as_ref().filter(is_latest), observed }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &'a MemberView> + use<'a> {
@@ -49,7 +52,8 @@ impl<'a> Members<'a> {
     /// A view that changes may be planned on: committed, of a leader that hears a majority, so that no other one can have
     /// gone on without it.
     pub fn changeable(&self) -> Option<&'a LeaderView> {
-        self.view.filter(|view| view.committed && self.has_quorum())
+        let is_firm = |view: &&LeaderView| view.committed && self.has_quorum();
+        self.view.filter(|view| is_firm(view) || planted(Canary::UncommittedBelieved))
     }
 
     pub fn has_quorum(&self) -> bool {
@@ -59,6 +63,9 @@ impl<'a> Members<'a> {
 
     /// Whether a majority answers after each of these changes. The leader refuses the others, again and again.
     pub fn survives(&self, changes: &[Change]) -> bool {
+        if planted(Canary::QuorumUnguarded) {
+            return true;
+        }
         let mut voters: BTreeMap<NodeId, bool> = self
             .iter()
             .filter(|member| member.role == Role::Voter)
@@ -77,13 +84,13 @@ impl<'a> Members<'a> {
         })
     }
 
-    /// Live members that the user wants replaced: each keeps its place until another has taken it.
+    /// Members to be replaced: each keeps its place until another has taken it.
     pub fn leaving(&self) -> impl Iterator<Item = &'a MemberView> + use<'a> {
         let observed = self.observed;
-        self.iter().filter(move |member| asked_to_leave(observed, member.node))
+        self.iter().filter(move |member| observed.is_leaving(member.node))
     }
 
-    /// How many members there should be now: one more while a live one is being replaced.
+    /// How many members there should be now: one more while one is being replaced.
     pub fn wanted(&self) -> usize {
         self.observed.spec.replicas.max(1) as usize + usize::from(self.leaving().next().is_some())
     }
@@ -94,24 +101,20 @@ impl<'a> Members<'a> {
             .filter(|member| {
                 member.role == Role::Voter && member.caught_up && member.answers && stays(member.node)
             })
-            .filter(|member| !asked_to_leave(self.observed, member.node))
+            .filter(|member| !self.observed.is_leaving(member.node) || planted(Canary::TransferToLeaving))
             .max_by_key(|member| (member.matched, std::cmp::Reverse(member.node)))
             .map(|member| member.node)
     }
 }
 
-/// The user asks for another member in place of this one.
-pub(crate) fn asked_to_leave(observed: &Observed, node: NodeId) -> bool {
-    observed
-        .objects
-        .get(&node)
-        .and_then(|objects| objects.set.as_ref())
-        .is_some_and(|set| set.replace && !set.deleting)
-}
-
 impl MemberObjects {
     pub(crate) fn ready(&self) -> bool {
         self.pod.as_ref().is_some_and(|pod| pod.ready && !pod.deleting)
+    }
+
+    /// Its volume goes as soon as no pod uses it: a claim that is being deleted cannot be kept any more.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.claim.as_ref().is_some_and(|claim| claim.deleting)
     }
 
     pub(crate) fn stuck(&self) -> Option<&str> {
@@ -131,6 +134,14 @@ impl Report {
 }
 
 impl Observed {
+    /// Another member is to take the place of this one: the user asks for it, or its volume is about to go, or is not to
+    /// be used again.
+    pub(crate) fn is_leaving(&self, node: NodeId) -> bool {
+        let Some(objects) = self.objects.get(&node) else { return false };
+        let is_asked_for = objects.set.as_ref().is_some_and(|set| set.replace && !set.deleting);
+        is_asked_for || objects.is_doomed() || objects.claim.as_ref().is_some_and(|claim| claim.removed)
+    }
+
     /// The claim of a member, if this cluster may go on using it.
     pub(crate) fn usable_claim<'a>(&self, objects: &'a MemberObjects) -> Option<&'a Claim> {
         objects.claim.as_ref().filter(|claim| self.owns(claim) && !claim.removed && !claim.deleting)

@@ -1,6 +1,6 @@
 //! What is known of a cluster when a plan is made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{ClusterId, DiskId, NodeId, Position, Template, Uid};
 
@@ -11,6 +11,8 @@ pub struct Observed {
     pub spec: Spec,
     /// What the operator wrote into the status earlier.
     pub recorded: Recorded,
+    /// What it remembers of the looks before this one.
+    pub remembered: Remembered,
     /// What the leader says; none: no reachable node leads.
     pub leader: Option<LeaderView>,
     /// How long no leader was seen, in milliseconds; 0 with a leader.
@@ -71,6 +73,17 @@ pub struct Recorded {
     pub voters: Vec<NodeId>,
     /// The configuration of that look: an older one is not believed.
     pub configuration_at: Position,
+}
+
+/// What the operator remembers of the looks before this one. All of it may be lost at any time.
+#[derive(Clone, Debug, Default)]
+pub struct Remembered {
+    /// What was worked at or waited for in the last look: [`Plan::doing`](crate::Plan::doing).
+    pub doing: Vec<String>,
+    /// How long it has been exactly that, in milliseconds.
+    pub doing_millis: u64,
+    /// Objects that the operator has no right to delete, as it found out.
+    pub undeletable: BTreeSet<Uid>,
 }
 
 /// What the leader's NodeStatus says.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::action::Action;
+use crate::canary::{Canary, planted};
 use crate::conditions::{self, Condition};
 use crate::ids::NodeId;
 use crate::members::{Members, voters_of};
@@ -18,7 +19,7 @@ pub struct Plan {
     pub doing: Vec<String>,
     /// All conditions, in a fixed order.
     pub conditions: Vec<Condition>,
-    /// Everything is as the spec wants it. Only then do conditions that say so carry this generation, so that
+    /// Everything is as the spec wants it, and the operator may keep it so. Only then do conditions that say so carry this generation, so that
     /// `kubectl wait --for=condition=Available` never returns before a change is complete.
     pub settled: bool,
     /// Pods that clients may be sent to, if the cluster was available once.
@@ -51,8 +52,12 @@ const RULES: [Rule; 7] =
 pub fn plan(observed: &Observed) -> Plan {
     let members = Members::of(observed);
     let (action, doing) = next(observed, &members);
-    let settled =
-        action.is_none() && doing.is_empty() && observed.recorded.became_available && members.view.is_some();
+    let is_left_alone = (observed.spec.paused && !planted(Canary::PausedIsSettled)) || observed.spec.deleting;
+    let settled = action.is_none()
+        && doing.is_empty()
+        && !is_left_alone
+        && observed.recorded.became_available
+        && members.view.is_some();
     Plan {
         conditions: conditions::all(observed, &members, &doing, settled),
         action,
@@ -61,9 +66,10 @@ pub fn plan(observed: &Observed) -> Plan {
         serving: observed.recorded.became_available,
         roles: members.iter().map(|member| (member.node, member.role)).collect(),
         // Without a leader the voters are those of the last look: a drain must not find the budget gone.
-        min_available: min_available(
-            members.view.map_or(observed.recorded.voters.len(), |_| members.voters()),
-        ),
+        min_available: min_available(match members.view {
+            None if !planted(Canary::BudgetForgotten) => observed.recorded.voters.len(),
+            _ => members.voters(),
+        }),
     }
 }
 
@@ -73,7 +79,7 @@ fn min_available(voters: usize) -> Option<u32> {
 
 fn next(observed: &Observed, members: &Members<'_>) -> (Option<Action>, Vec<String>) {
     // What a deleted cluster leaves is for the garbage collector: all objects but retained volumes name it as their owner.
-    if observed.spec.deleting || observed.spec.paused {
+    if observed.spec.deleting || (observed.spec.paused && !planted(Canary::PauseIgnored)) {
         return (None, Vec::new());
     }
     let mut doing = Vec::new();
@@ -98,13 +104,13 @@ fn next(observed: &Observed, members: &Members<'_>) -> (Option<Action>, Vec<Stri
             }
         }
     }
-    let down =
-        members.iter().filter(|member| !observed.objects.get(&member.node).is_some_and(MemberObjects::ready));
+    let is_ready = |node| observed.objects.get(&node).is_some_and(MemberObjects::ready);
+    let down = members.iter().filter(|member| !member.answers || !is_ready(member.node));
     doing.extend(down.map(|member| format!("waits until member {} is ready", member.node)));
     if !observed.recorded.became_available {
         let wanted = voters_of(observed.spec.replicas);
-        let complete = members.voters() == wanted && members.iter().all(|member| member.caught_up);
-        if doing.is_empty() && complete {
+        let has_all = members.voters() == wanted && members.iter().all(|member| member.caught_up);
+        if (doing.is_empty() && has_all) || planted(Canary::AvailableEarly) {
             return (Some(Action::RecordAvailable), vec!["the voters have reached their number".to_owned()]);
         }
     }

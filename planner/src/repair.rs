@@ -1,6 +1,7 @@
-//! Members that are gone for certain, and live ones that the user wants replaced.
+//! Members that are gone for certain, and live ones that are to be replaced.
 
 use crate::action::{Action, Change};
+use crate::canary::{Canary, planted};
 use crate::ids::NodeId;
 use crate::members::{Members, voters_of};
 use crate::observed::{LeaderView, MemberView, Observed, ReportedState, Role};
@@ -11,7 +12,8 @@ const SILENT_MILLIS: u64 = 10_000;
 
 pub(crate) fn step(observed: &Observed, members: &Members<'_>) -> Step {
     let Some(view) = members.changeable() else { return Step::Done };
-    for member in members.iter().filter(|member| member.node != view.leader) {
+    let may_be_gone = |member: &&MemberView| member.node != view.leader && !planted(Canary::LossUnrepaired);
+    for member in members.iter().filter(may_be_gone) {
         if let Some(reason) = gone_for_certain(observed, member) {
             let changes = vec![Change::Remove(member.node)];
             let action = Action::ChangeMembers { planned_on: view.configuration_at, changes };
@@ -34,7 +36,7 @@ fn gone_for_certain(observed: &Observed, member: &MemberView) -> Option<String> 
         return None;
     }
     let claim = objects.and_then(|objects| objects.claim.as_ref());
-    if claim.is_none() {
+    if claim.is_none() || planted(Canary::SilenceIsLoss) {
         return Some("it is silent and its volume is gone".to_owned());
     }
     if claim.is_some_and(|claim| claim.pinned_to_lost_node) {
@@ -78,7 +80,7 @@ fn replace(observed: &Observed, members: &Members<'_>, view: &LeaderView) -> Ste
         // One more than wanted is here: it is the one to go, or nobody else could come.
         Role::Learner => members.len() > observed.spec.replicas as usize,
     };
-    match (complete, old.role, new) {
+    match (complete || planted(Canary::RemovedBeforeReplaced), old.role, new) {
         (true, _, _) => change(vec![remove]),
         (false, Role::Voter, Some(new)) => change(vec![Change::Promote(new), remove]),
         (false, _, _) => waits_for_another(old.node),

@@ -1,10 +1,12 @@
 //! The beginning of a cluster, and the objects that every member needs.
 
 use crate::action::Action;
+use crate::canary::{Canary, planted};
 use crate::ids::{ClusterId, DiskId, NodeId};
 use crate::members::Members;
-use crate::observed::{MemberObjects, Observed, Report, ReportedState, RetainedVolumes};
+use crate::observed::{Observed, Report, ReportedState, RetainedVolumes};
 use crate::plan::Step;
+use crate::pods;
 
 /// From nothing to one voter. The disk that begins the cluster is recorded before it begins: whatever crashes, no second
 /// disk can begin it again.
@@ -32,13 +34,17 @@ pub(crate) fn step(observed: &Observed) -> Step {
         }
         Some(_) => {}
     }
-    if let Some(step) = run(observed, node, &objects) {
-        return step;
+    match pods::run(observed, node, &objects) {
+        Step::Done => {}
+        step => return step,
     }
-    let waits = || Step::Wait(waits_for_pod(node, &objects));
+    let waits = || Step::Wait(pods::waits(node, &objects));
     let Some(report) = &objects.report else { return waits() };
     match (&observed.recorded.first, &report.disk) {
         (_, None) => waits(),
+        (None, Some(disk)) if report.has_empty_disk() && planted(Canary::BeginsUnrecorded) => {
+            begin(cluster_id, node, disk, report)
+        }
         (None, Some(disk)) if report.has_empty_disk() => Step::Act(
             Action::RecordFirst { node, disk: disk.clone() },
             format!("the empty disk {disk} will begin the cluster"),
@@ -69,7 +75,9 @@ fn choose(observed: &Observed) -> Step {
     let kept = || {
         observed.objects.values().filter_map(|objects| objects.claim.as_ref()).filter(|claim| !claim.deleting)
     };
-    if kept().next().is_none() || observed.spec.retained_volumes == Some(RetainedVolumes::StartNew) {
+    let may_begin = observed.spec.retained_volumes == Some(RetainedVolumes::StartNew)
+        || planted(Canary::BeginsBesideVolumes);
+    if kept().next().is_none() || may_begin {
         return Step::Act(Action::RecordClusterId, "a new cluster begins".to_owned());
     }
     let mut earlier: Vec<&ClusterId> =
@@ -102,45 +110,6 @@ fn first_node(observed: &Observed) -> NodeId {
     own.unwrap_or_else(|| NodeId(claims().map(|(node, _)| node.0).max().unwrap_or(0) + 1))
 }
 
-/// Makes the StatefulSet of a member that has a volume, and has it run a pod.
-pub(crate) fn run(observed: &Observed, node: NodeId, objects: &MemberObjects) -> Option<Step> {
-    let Some(set) = &objects.set else {
-        return Some(Step::Act(Action::CreateSet { node }, format!("member {node} needs a StatefulSet")));
-    };
-    if set.deleting {
-        return Some(Step::Wait(format!("the StatefulSet of member {node} is being deleted")));
-    }
-    let uid = set.uid.clone();
-    if set.replicas == 0 {
-        return Some(Step::Act(
-            Action::ScaleSet { node, uid, replicas: 1 },
-            format!("member {node} needs its pod"),
-        ));
-    }
-    // It does nothing yet that a restart could hurt.
-    if set.template != observed.spec.template && !objects.ready() {
-        return Some(Step::Act(
-            Action::UpdateSet { node, uid },
-            format!("member {node} gets the current template"),
-        ));
-    }
-    if let (Some(pod), Some(_)) = (objects.outdated_pod(&observed.spec.template), objects.stuck()) {
-        let uid = pod.uid.clone();
-        return Some(Step::Act(
-            Action::DeletePod { node, uid },
-            format!("the pod of member {node} is stuck"),
-        ));
-    }
-    None
-}
-
-pub(crate) fn waits_for_pod(node: NodeId, objects: &MemberObjects) -> String {
-    match objects.stuck() {
-        Some(reason) => format!("the pod of member {node} cannot run: {reason}"),
-        None => format!("waits for the pod of member {node}"),
-    }
-}
-
 /// Every member with a volume has its StatefulSet, whoever deleted it, and with or without a leader.
 pub(crate) fn restore(observed: &Observed, members: &Members<'_>) -> Step {
     for (node, objects) in &observed.objects {
@@ -150,6 +119,8 @@ pub(crate) fn restore(observed: &Observed, members: &Members<'_>) -> Step {
             continue;
         }
         match &objects.set {
+            // Without a leader it may be one that was removed, and whose volume is about to go.
+            None if members.view.is_none() && !voted(observed, *node) => {}
             None => {
                 return Step::Act(
                     Action::CreateSet { node: *node },
@@ -168,7 +139,16 @@ pub(crate) fn restore(observed: &Observed, members: &Members<'_>) -> Step {
             Some(_) => {}
         }
     }
-    if members.view.is_none() { Step::Wait("waits for a leader".to_owned()) } else { Step::Done }
+    match members.view {
+        None => Step::Wait("waits for a leader".to_owned()),
+        Some(view) if !view.committed => {
+            Step::Wait("waits until the last change of the members is committed".to_owned())
+        }
+        Some(_) if !members.has_quorum() => {
+            Step::Wait("waits until a majority of the voters answers the leader".to_owned())
+        }
+        Some(_) => Step::Done,
+    }
 }
 
 /// It was a voter when a leader was last seen; after an adoption none was seen yet.

@@ -12,10 +12,14 @@ use crate::live::described;
 use crate::objects::names;
 
 impl Act<'_> {
-    /// The node in the pod of a member, if anything may be changed there.
+    /// Awaits a change by a node, if and as long as the lease is held.
+    async fn under_claim<T>(self, change: impl Future<Output = Result<T, AdminError>>) -> Result<T, Error> {
+        Ok(self.live.kube.claim().during(change).await??)
+    }
+
+    /// The node in the pod of a member.
     fn node(&self, node: NodeId) -> Result<Node, Error> {
-        self.live.kube.claim().check()?;
-        let found = self.seen.members.get(&node).and_then(|sight| sight.node());
+        let found = self.seen.members.get(&node).and_then(|sight| sight.node.clone());
         found.ok_or_else(|| Error::Outdated { what: format!("the pod of member {node}") })
     }
 
@@ -36,13 +40,13 @@ impl Act<'_> {
             peer_address: names::peer_address(self.live.cluster, node.0),
         };
         let request = pb::BootstrapRequest { cluster_id: cluster.0.clone(), voters: vec![voter] };
-        Ok(self.node(node)?.bootstrap(request).await?)
+        self.under_claim(self.node(node)?.bootstrap(request)).await
     }
 
     pub(super) async fn reserve(self, planned_on: Position, abandon: Option<NodeId>) -> Result<(), Error> {
         let abandon = abandon.map_or(0, |node| node.0);
         let request = pb::ReserveMemberRequest { planned_on: Some(position(planned_on)), abandon };
-        let node = self.leader()?.reserve(request).await?;
+        let node = self.under_claim(self.leader()?.reserve(request)).await?;
         tracing::info!(node, "node id reserved");
         Ok(())
     }
@@ -61,7 +65,7 @@ impl Act<'_> {
             boot_counter: boot,
             peer_address: names::peer_address(self.live.cluster, node.0),
         };
-        Ok(self.leader()?.add_learner(request).await?)
+        self.under_claim(self.leader()?.add_learner(request)).await
     }
 
     pub(super) async fn change_members(self, planned_on: Position, changes: &[Change]) -> Result<(), Error> {
@@ -73,7 +77,8 @@ impl Act<'_> {
         let changes = changes.iter().map(|change| pb::Change { kind: Some(kind(*change)) }).collect();
         let request = pb::ChangeMembersRequest { planned_on: Some(position(planned_on)), changes };
         let wanted = request.changes.len();
-        let pb::ChangeResponse { committed, error, .. } = self.leader()?.change(request).await?;
+        let changed = self.under_claim(self.leader()?.change(request)).await?;
+        let pb::ChangeResponse { committed, error, .. } = changed;
         tracing::info!(committed, wanted, error, "members changed");
         if committed == 0 && !error.is_empty() {
             return Err(AdminError::NotNow { call: "ChangeMembers", message: error }.into());
@@ -94,7 +99,7 @@ impl Act<'_> {
     }
 
     pub(super) async fn transfer(self, to: NodeId) -> Result<(), Error> {
-        Ok(self.leader()?.transfer(to.0).await?)
+        self.under_claim(self.leader()?.transfer(to.0)).await
     }
 }
 

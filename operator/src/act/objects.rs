@@ -13,6 +13,8 @@ use crate::objects::{self, labels, names};
 
 /// The owner of the mark on a claim, which must survive every apply of the claim itself.
 const MARKING_MANAGER: &str = "kvcluster-operator-removal";
+/// The owner of the number of pods, once it was changed.
+const SCALING_MANAGER: &str = "kvcluster-operator-scale";
 
 impl Act<'_> {
     pub(super) async fn create_claim(self, node: NodeId) -> Result<(), Error> {
@@ -35,11 +37,17 @@ impl Act<'_> {
         self.live.apply("create", &wanted).await
     }
 
-    /// Applies the StatefulSet as it should be, in place of the version that was just read. `replicas`: none leaves them.
-    pub(super) async fn apply_set(self, node: NodeId, uid: &Uid, replicas: Option<u32>) -> Result<(), Error> {
+    pub(super) async fn scale_set(self, node: NodeId, uid: &Uid, replicas: u32) -> Result<(), Error> {
+        let name = names::member(self.live.cluster, node.0);
+        let patch = objects::set::scaling(&self.live.same(&name, uid).await?, replicas);
+        self.live.merge::<StatefulSet>("scale StatefulSet", SCALING_MANAGER, &name, patch).await
+    }
+
+    /// Applies the StatefulSet as it should be, in place of the version that was just read, with the pods that it has.
+    pub(super) async fn update_set(self, node: NodeId, uid: &Uid) -> Result<(), Error> {
         let live: StatefulSet = self.live.same(&names::member(self.live.cluster, node.0), uid).await?;
-        let current = live.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or_default();
-        let replicas = replicas.unwrap_or_else(|| u32::try_from(current).unwrap_or_default());
+        let replicas = live.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or_default();
+        let replicas = u32::try_from(replicas).unwrap_or_default();
         let mut wanted = objects::set(self.live.cluster, node.0, replicas);
         wanted.metadata.resource_version = live.resource_version();
         self.live.apply("apply StatefulSet", &wanted).await

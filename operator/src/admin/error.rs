@@ -1,5 +1,7 @@
 //! Why a node refused.
 
+use std::net::SocketAddr;
+
 use prost::Message;
 use proto::admin::v1::AdminErrorDetail;
 use proto::admin::v1::admin_error_detail::Kind;
@@ -11,12 +13,14 @@ const TYPE: &str = "type.googleapis.com/kvcluster.admin.v1.AdminErrorDetail";
 #[derive(thiserror::Error, Clone, PartialEq, Eq, Debug)]
 pub enum AdminError {
     /// It did not answer, or not in the way of a node.
-    #[error("{call}: node at {address} cannot be reached: {message}")]
+    #[error(
+        "{call}: node at {address} cannot be reached: {message}; it is tried again: does its pod run, and is no network policy in the way?"
+    )]
     Unreachable {
         /// What was asked.
         call: &'static str,
         /// Of whom.
-        address: String,
+        address: SocketAddr,
         /// What happened.
         message: String,
     },
@@ -79,10 +83,9 @@ impl AdminError {
     }
 
     /// What a status says.
-    pub(super) fn of(call: &'static str, address: &str, status: &Status) -> Self {
+    pub(super) fn of(call: &'static str, address: SocketAddr, status: &Status) -> Self {
         let Some(AdminErrorDetail { message, kind: Some(kind) }) = detail(status) else {
-            let message = format!("{}: {}", status.code(), status.message());
-            return Self::Unreachable { call, address: address.to_owned(), message };
+            return Self::Unreachable { call, address, message: cause(status) };
         };
         match kind {
             Kind::NotLeader(_) => Self::NotLeader { call, message },
@@ -94,6 +97,18 @@ impl AdminError {
     }
 }
 
+/// The deepest reason: the outermost says only that the transport failed.
+fn cause(status: &Status) -> String {
+    let mut deepest = std::error::Error::source(status);
+    while let Some(source) = deepest.and_then(std::error::Error::source) {
+        deepest = Some(source);
+    }
+    match deepest {
+        Some(source) => source.to_string(),
+        None => format!("{}: {}", status.code(), status.message()),
+    }
+}
+
 fn detail(status: &Status) -> Option<AdminErrorDetail> {
     let rich = tonic_types::Status::decode(status.details()).ok()?;
     let any = rich.details.into_iter().find(|any| any.type_url == TYPE)?;
@@ -102,10 +117,14 @@ fn detail(status: &Status) -> Option<AdminErrorDetail> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
     use proto::admin::v1::Unsafe;
     use tonic::Code;
 
     use super::*;
+
+    const NODE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 7401));
 
     fn refusal(kind: Kind) -> Status {
         let detail = AdminErrorDetail { message: "no".to_owned(), kind: Some(kind) };
@@ -120,15 +139,15 @@ mod tests {
 
     #[test]
     fn a_refusal_says_why() {
-        let error = AdminError::of("Remove", "a:1", &refusal(Kind::Unsafe(Unsafe { silent: vec![2] })));
+        let error = AdminError::of("Remove", NODE, &refusal(Kind::Unsafe(Unsafe { silent: vec![2] })));
         let expected = AdminError::Unsafe { call: "Remove", message: "no".to_owned(), silent: vec![2] };
         assert_eq!(error, expected);
     }
 
     #[test]
     fn a_status_without_detail_did_not_come_from_a_node() {
-        let error = AdminError::of("Remove", "a:1", &Status::unavailable("refused"));
+        let error = AdminError::of("Remove", NODE, &Status::unavailable("refused"));
         assert_eq!(error.kind(), "NodeUnreachable");
-        assert!(error.to_string().contains("a:1"), "{error}");
+        assert!(error.to_string().contains("10.0.0.1:7401"), "{error}");
     }
 }

@@ -79,6 +79,8 @@ impl Election {
                 }
             }
             if let Some(lost) = self.lost() {
+                // What is under way is given up: the lease may have been taken long before it would have ended.
+                self.held_until.send_replace(None);
                 return Err(lost);
             }
             tokio::select! {

@@ -61,7 +61,14 @@ impl Clusters {
 
     /// This is how a cluster is now.
     pub fn set(&self, key: ClusterKey, sample: ClusterSample) {
-        self.samples().insert(key, (sample, Instant::now()));
+        self.samples().entry(key).or_insert_with(|| (ClusterSample::default(), Instant::now())).0 = sample;
+    }
+
+    /// A pass over a cluster ended well.
+    pub fn passed(&self, key: &ClusterKey) {
+        if let Some((_, at)) = self.samples().get_mut(key) {
+            *at = Instant::now();
+        }
     }
 
     /// A cluster is gone.
@@ -126,4 +133,23 @@ impl Clusters {
 
 fn labels(key: &ClusterKey) -> [(&'static str, &str); 2] {
     [("namespace", &key.namespace), ("cluster", &key.name)]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_a_pass_that_ended_well_makes_a_cluster_young() {
+        let (clusters, key) = (Clusters::default(), ClusterKey::new("ns", "c"));
+        clusters.set(key.clone(), ClusterSample::default());
+        let long_ago = Instant::now() - Duration::from_secs(60);
+        clusters.samples().get_mut(&key).unwrap().1 = long_ago;
+        clusters.set(key.clone(), ClusterSample { replicas: 3, ..ClusterSample::default() });
+        assert_eq!(clusters.samples()[&key].1, long_ago);
+        clusters.passed(&key);
+        assert!(clusters.samples()[&key].1 > long_ago);
+    }
 }

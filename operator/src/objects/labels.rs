@@ -55,6 +55,13 @@ pub fn of_member(cluster: &KvCluster, node: u64) -> BTreeMap<String, String> {
     labels
 }
 
+/// The label of pods that clients are sent to when they are ready; none: the cluster has not been available yet.
+#[must_use]
+pub fn serving(cluster: &KvCluster) -> Option<(String, String)> {
+    let is_open = cluster.status.as_ref().is_some_and(|status| status.became_available);
+    is_open.then(|| (SERVING.to_owned(), TRUE.to_owned()))
+}
+
 /// Selects the pods of a cluster.
 #[must_use]
 pub fn select(cluster: &KvCluster) -> BTreeMap<String, String> {

@@ -23,6 +23,7 @@ pub(super) fn template(cluster: &KvCluster, node: u64, hash: String) -> PodTempl
     let spec = &cluster.spec;
     let mut pod_labels = spec.pod_labels.clone();
     pod_labels.extend(labels::of_member(cluster, node));
+    pod_labels.extend(labels::serving(cluster));
     let mut pod_annotations = spec.pod_annotations.clone();
     pod_annotations.insert(annotations::TEMPLATE_HASH.into(), hash);
     PodTemplateSpec {

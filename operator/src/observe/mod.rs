@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use planner::{ClusterId, DiskId, LeaderView, MemberObjects, NodeId, Observed, Position, Recorded};
+use planner::{
+    ClusterId, DiskId, LeaderView, MemberObjects, NodeId, Observed, Position, Recorded, Remembered,
+};
 use proto::admin::v1::NodeStatusResponse;
 
 pub use objects::is_ready;
@@ -32,18 +34,12 @@ pub struct Sight {
     pub set: Option<Arc<StatefulSet>>,
     /// Its pod.
     pub pod: Option<Arc<Pod>>,
+    /// The node in its pod.
+    pub node: Option<Node>,
     /// What its node says.
     pub status: Option<NodeStatusResponse>,
     /// Its volume can only be used on a machine that is gone.
     pub is_pinned_to_lost: bool,
-}
-
-impl Sight {
-    /// Where its node is.
-    #[must_use]
-    pub fn node(&self) -> Option<Node> {
-        objects::pod_ip(self.pod.as_ref()?).map(Node::at)
-    }
 }
 
 /// What was seen of a cluster.
@@ -55,13 +51,20 @@ pub struct Seen {
     pub leader: Option<NodeId>,
     view: Option<LeaderView>,
     leaderless: Duration,
+    remembered: Remembered,
 }
 
 impl Seen {
     /// Looks. Asks each node how it is, all at the same time.
     pub async fn look(kube: &Kube, caches: &Caches, cluster: &KvCluster, memory: &mut Memory) -> Self {
         let mut members = objects::of(caches, cluster);
-        reports::ask(&mut members).await;
+        for (node, sight) in &mut members {
+            let ip = sight.pod.as_deref().and_then(objects::pod_ip);
+            sight.node = ip.and_then(|ip| memory.node(*node, ip));
+        }
+        for node in reports::ask(&mut members).await {
+            memory.disconnect(node);
+        }
         machines::check(kube, &mut members, memory).await;
         let cluster_id = cluster.status.as_ref().and_then(|status| status.cluster_id.as_deref());
         let leader = leader::of(&members, cluster_id);
@@ -74,7 +77,7 @@ impl Seen {
         let is_member =
             |node| view.as_ref().is_some_and(|view| view.members.iter().any(|one| one.node == node));
         memory.keep(|node| members.contains_key(&node) || is_member(node));
-        Self { members, leader, view, leaderless }
+        Self { members, leader, view, leaderless, remembered: memory.remembered(now) }
     }
 
     /// The leader's status.
@@ -98,6 +101,7 @@ impl Seen {
         Observed {
             spec: spec(cluster),
             recorded: recorded(cluster),
+            remembered: self.remembered.clone(),
             leader: self.view.clone(),
             leaderless_millis: millis(self.leaderless),
             objects: self.members.iter().map(member).collect(),

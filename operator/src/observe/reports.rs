@@ -8,14 +8,20 @@ use proto::admin::v1::{NodeState, NodeStatusResponse};
 
 use super::Sight;
 
-/// Asks every pod that has an address. One that does not answer in time says nothing.
-pub async fn ask(members: &mut BTreeMap<NodeId, Sight>) {
-    let asked = members.iter_mut().filter_map(|(node, sight)| Some((*node, sight.node()?, sight)));
-    join_all(asked.map(async |(node, at, sight)| match at.status().await {
-        Ok(status) => sight.status = Some(status),
-        Err(error) => tracing::debug!(%node, %error, "no report"),
-    }))
-    .await;
+/// Asks every pod that has an address. One that does not answer in time says nothing: the result names these.
+pub async fn ask(members: &mut BTreeMap<NodeId, Sight>) -> Vec<NodeId> {
+    let asked = members.iter_mut().filter_map(|(node, sight)| Some((*node, sight.node.clone()?, sight)));
+    let silent = join_all(asked.map(async |(node, at, sight)| match at.status().await {
+        Ok(status) => {
+            sight.status = Some(status);
+            None
+        }
+        Err(error) => {
+            tracing::debug!(%node, %error, "no report");
+            Some(node)
+        }
+    }));
+    silent.await.into_iter().flatten().collect()
 }
 
 /// A report, for a plan.

@@ -4,6 +4,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use planner::{Kind, Truth};
 
+/// Characters of a message.
+const MOST_MESSAGE: usize = 1_000;
+
 /// As the status has it.
 pub(super) fn word(truth: Truth) -> &'static str {
     match truth {
@@ -20,6 +23,14 @@ pub fn value(truth: Truth) -> i64 {
         Truth::True => 1,
         Truth::False => 0,
         Truth::Unknown => -1,
+    }
+}
+
+/// Some of it comes from nodes and from Kubernetes: of any length.
+pub(super) fn shortened(message: &str) -> String {
+    match message.char_indices().nth(MOST_MESSAGE) {
+        Some((end, _)) => format!("{}...", &message[..end]),
+        None => message.to_owned(),
     }
 }
 
@@ -48,7 +59,7 @@ pub(super) fn merged(
             type_: condition.kind.name().to_owned(),
             status: status.to_owned(),
             reason: condition.reason.to_owned(),
-            message: condition.message.clone(),
+            message: shortened(&condition.message),
             observed_generation: Some(observed),
             last_transition_time: kept.unwrap_or(Time(now)),
         }
@@ -66,6 +77,12 @@ mod tests {
 
     fn condition(kind: Kind, status: Truth) -> planner::Condition {
         planner::Condition { kind, status, reason: "Because", message: String::new() }
+    }
+
+    #[test]
+    fn a_message_is_cut_between_characters() {
+        assert_eq!(shortened("ä"), "ä");
+        assert_eq!(shortened(&"ä".repeat(5_000)).chars().count(), MOST_MESSAGE + 3);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 mod build;
 mod conditions;
 mod members;
+mod pace;
 mod write;
 
 pub use build::{Look, build};
 pub use conditions::value;
+pub use pace::pause;
 pub use write::{refuse, write};

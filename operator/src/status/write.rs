@@ -47,7 +47,10 @@ pub async fn refuse(kube: &Kube, metadata: &ObjectMeta, why: &str) -> Result<(),
         type_: Kind::Progressing.name().to_owned(),
         status: conditions::word(Truth::False).to_owned(),
         reason: "Unreadable".to_owned(),
-        message: format!("this KvCluster cannot be read, and is left as it is: {why}"),
+        message: conditions::shortened(&format!(
+            "this KvCluster cannot be read, and is left as it is: correct it, or install the custom resource of this \
+             version of the operator: {why}"
+        )),
         observed_generation: metadata.generation,
         last_transition_time: Time(Timestamp::now()),
     };

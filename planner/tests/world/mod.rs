@@ -1,39 +1,62 @@
 //! A small cluster that obeys the rules of the administration service and of Kubernetes: objects with incarnations, pods
 //! that come and go, disks that are wiped, a leader wherever a majority lives.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod group;
+mod look;
+mod objects;
+mod outside;
+
+use std::collections::BTreeMap;
 
 use planner::{
-    Action, Change, Claim, ClusterId, DiskId, LeaderView, MemberObjects, MemberView, NodeId, Observed, Pod,
-    Position, Recorded, Report, ReportedState, Retention, Role, Set, Spec, Template, Uid,
+    Action, ClusterId, DiskId, MemberObjects, NodeId, Observed, Recorded, Remembered, Retention, Role, Spec,
+    Template, Uid,
 };
+
+pub use group::Group;
+pub use look::Caches;
 
 /// Pods of this template never run.
 pub const BAD: &str = "bad";
+
+/// How long a step takes, in milliseconds.
+const STEP_MILLIS: u64 = 5_000;
+/// Steps until a new learner has caught up.
+const STEPS_TO_CATCH_UP: u8 = 3;
+
+/// Whether a rule was kept, or how it was broken.
+pub type Held = Result<(), String>;
+
+/// A rule is broken unless `kept`.
+pub fn hold(kept: bool, broken: impl FnOnce() -> String) -> Held {
+    if kept { Ok(()) } else { Err(broken()) }
+}
 
 #[derive(Clone, Debug)]
 struct Disk {
     id: DiskId,
     /// What it holds; none: empty.
-    node: Option<NodeId>,
+    holds: Option<(ClusterId, NodeId)>,
+    damaged: bool,
 }
 
 #[derive(Clone, Debug)]
 pub struct World {
     pub spec: Spec,
     pub recorded: Recorded,
+    pub remembered: Remembered,
+    pub group: Group,
+    /// The operator has the right to delete volumes.
+    pub may_delete_claims: bool,
     objects: BTreeMap<NodeId, MemberObjects>,
     disks: BTreeMap<NodeId, Disk>,
-    members: BTreeMap<NodeId, (DiskId, Role)>,
-    behind: BTreeSet<NodeId>,
-    leader: Option<NodeId>,
-    began: bool,
-    configuration: u64,
-    reserved: Option<NodeId>,
-    next_node: u64,
+    /// Disks that the operator deleted, of ids that were reserved and had a StatefulSet: a call may still tell of them.
+    discarded: BTreeMap<NodeId, DiskId>,
+    /// Members that have not caught up, and for how many steps.
+    behind: BTreeMap<NodeId, u8>,
+    silent_since: BTreeMap<NodeId, u64>,
+    now: u64,
     serial: u64,
-    /// Every disk that an id was ever added with.
-    joined: BTreeMap<NodeId, BTreeSet<DiskId>>,
 }
 
 impl World {
@@ -49,17 +72,16 @@ impl World {
                 template: Template("1".to_owned()),
             },
             recorded: Recorded::default(),
+            remembered: Remembered::default(),
+            group: Group::default(),
+            may_delete_claims: true,
             objects: BTreeMap::new(),
             disks: BTreeMap::new(),
-            members: BTreeMap::new(),
-            behind: BTreeSet::new(),
-            leader: None,
-            began: false,
-            configuration: 0,
-            reserved: None,
-            next_node: 1,
+            discarded: BTreeMap::new(),
+            behind: BTreeMap::new(),
+            silent_since: BTreeMap::new(),
+            now: 0,
             serial: 0,
-            joined: BTreeMap::new(),
         }
     }
 
@@ -69,27 +91,46 @@ impl World {
     }
 
     pub fn members(&self) -> Vec<(NodeId, Role)> {
-        self.members.iter().map(|(node, (_, role))| (*node, *role)).collect()
+        self.group.members.iter().map(|(node, (_, role))| (*node, *role)).collect()
     }
 
     pub fn voters(&self) -> Vec<NodeId> {
         self.members().into_iter().filter(|(_, role)| *role == Role::Voter).map(|(node, _)| node).collect()
     }
 
-    /// Its pod runs on the disk that it joined with.
-    pub fn lives(&self, node: NodeId) -> bool {
-        let runs = self
-            .objects
-            .get(&node)
-            .and_then(|objects| objects.pod.as_ref())
-            .is_some_and(|pod| pod.template.0 != BAD);
-        let disk = self.disks.get(&node).map(|disk| &disk.id);
-        runs && self.members.get(&node).is_some_and(|(joined, _)| Some(joined) == disk)
+    pub fn object(&self, node: NodeId) -> Option<&MemberObjects> {
+        self.objects.get(&node)
     }
 
+    /// That incarnation is its pod: another one is not deleted.
+    pub fn is_pod(&self, node: NodeId, uid: &Uid) -> bool {
+        self.object(node).and_then(|objects| objects.pod.as_ref()).is_some_and(|pod| pod.uid == *uid)
+    }
+
+    /// The disk that it joined with is there, sound, and can be used.
     pub fn has_disk(&self, node: NodeId) -> bool {
-        let disk = self.disks.get(&node).map(|disk| &disk.id);
-        self.members.get(&node).is_some_and(|(joined, _)| Some(joined) == disk)
+        let Some((joined, _)) = self.group.members.get(&node) else { return false };
+        let is_pinned = self
+            .object(node)
+            .and_then(|objects| objects.claim.as_ref())
+            .is_some_and(|claim| claim.pinned_to_lost_node);
+        !is_pinned && self.disks.get(&node).is_some_and(|disk| disk.id == *joined && !disk.damaged)
+    }
+
+    /// The container of its pod runs.
+    fn runs(&self, node: NodeId) -> bool {
+        let Some(objects) = self.object(node) else { return false };
+        let is_pinned = objects.claim.as_ref().is_none_or(|claim| claim.pinned_to_lost_node);
+        objects.pod.as_ref().is_some_and(|pod| pod.template.0 != BAD) && !is_pinned
+    }
+
+    /// Its pod runs on the disk that it joined with.
+    pub fn lives(&self, node: NodeId) -> bool {
+        self.runs(node) && self.has_disk(node)
+    }
+
+    pub fn is_caught_up(&self, node: NodeId) -> bool {
+        self.lives(node) && !self.behind.contains_key(&node)
     }
 
     fn majority(&self, of: &BTreeMap<NodeId, (DiskId, Role)>) -> bool {
@@ -101,107 +142,39 @@ impl World {
 
     /// Kubernetes and the group go on: pods are made, learners catch up, a leader is elected.
     pub fn goes_on(&mut self) {
-        let nodes: Vec<NodeId> = self.objects.keys().copied().collect();
-        for node in nodes {
-            let uid = Uid(self.serial());
-            let disk = DiskId(format!("disk-{}", self.serial()));
-            let Some(objects) = self.objects.get_mut(&node) else { continue };
-            let wanted = objects.set.as_ref().filter(|set| set.replicas == 1).map(|set| set.template.clone());
-            match (&wanted, &objects.claim, &objects.pod) {
-                (Some(template), Some(_), None) => {
-                    objects.pod = Some(Pod {
-                        uid,
-                        ready: false,
-                        template: template.clone(),
-                        deleting: false,
-                        stuck: None,
-                    });
-                    self.disks.entry(node).or_insert(Disk { id: disk, node: None });
-                }
-                (None, _, Some(_)) => objects.pod = None,
-                _ => {}
-            }
-        }
-        self.behind.clear();
-        if !self.leader.is_some_and(|leader| self.lives(leader) && self.voters().contains(&leader))
-            || !self.majority(&self.members)
-        {
-            self.leader = self
-                .voters()
-                .into_iter()
-                .find(|node| self.lives(*node))
-                .filter(|_| self.majority(&self.members));
-        }
-        self.objects
-            .retain(|_, objects| objects.claim.is_some() || objects.set.is_some() || objects.pod.is_some());
-    }
-
-    pub fn observe(&self) -> Observed {
-        let mut objects = self.objects.clone();
-        for (node, member) in &mut objects {
-            let leads = self.leader.is_some();
-            let lives = self.lives(*node);
-            if let Some(pod) = &mut member.pod {
-                pod.stuck = (pod.template.0 == BAD).then(|| "ImagePullBackOff".to_owned());
-                pod.ready = lives && leads && !self.behind.contains(node);
-                let disk = self.disks.get(node);
-                member.report = disk.filter(|_| pod.stuck.is_none()).map(|disk| Report {
-                    cluster_id: disk.node.and(self.recorded.cluster_id.clone()),
-                    node: disk.node,
-                    disk: Some(disk.id.clone()),
-                    boot: 1,
-                    state: if disk.node.is_some() { ReportedState::Member } else { ReportedState::Waiting },
-                    fault: String::new(),
-                    below_reserve: false,
-                });
-            }
-        }
-        let leader = self.leader.map(|leader| LeaderView {
-            leader,
-            members: self
-                .members
-                .iter()
-                .map(|(node, (disk, role))| self.member(*node, disk, *role))
-                .collect(),
-            configuration_at: self.position(),
-            committed: true,
-            reserved: self.reserved,
-            catch_up_stalled: Vec::new(),
-            short_of_space: Vec::new(),
-            skewed_clocks: Vec::new(),
+        self.objects_go_on();
+        self.behind.retain(|_, steps| {
+            *steps -= 1;
+            *steps > 0
         });
-        Observed {
-            spec: self.spec.clone(),
-            recorded: self.recorded.clone(),
-            leader,
-            leaderless_millis: 0,
-            objects,
+        for (node, _) in self.members() {
+            if self.lives(node) {
+                self.silent_since.remove(&node);
+            } else {
+                self.silent_since.entry(node).or_insert(self.now);
+            }
+        }
+        self.now += STEP_MILLIS;
+        self.elect();
+        self.commit();
+    }
+
+    /// What the operator notes of a look before it acts.
+    pub fn note(&mut self, looked_at: &Observed) {
+        let Some(view) = looked_at.leader.as_ref().filter(|view| view.committed) else { return };
+        if view.configuration_at >= self.recorded.configuration_at {
+            let voters = view.members.iter().filter(|member| member.role == Role::Voter);
+            self.recorded.voters = voters.map(|member| member.node).collect();
+            self.recorded.configuration_at = view.configuration_at;
         }
     }
 
-    fn member(&self, node: NodeId, disk: &DiskId, role: Role) -> MemberView {
-        let lives = self.lives(node);
-        let silent_millis = if lives { 0 } else { 60_000 };
-        let caught_up = lives && !self.behind.contains(&node);
-        MemberView { node, disk: disk.clone(), role, matched: 0, silent_millis, answers: lives, caught_up }
-    }
-
-    fn position(&self) -> Position {
-        Position { index: self.configuration, term: 1 }
-    }
-
-    /// What the operator notes after each look.
-    pub fn note(&mut self) {
-        if self.leader.is_some() {
-            self.recorded.voters = self.voters();
-            self.recorded.configuration_at = self.position();
-        }
-    }
-
-    /// Performs an action as the real parts would: or refuses it, if something else has changed.
-    pub fn perform(&mut self, action: &Action) {
+    /// Performs an action as the operator and the real parts would: or it is refused, if something else has changed.
+    pub fn perform(&mut self, action: &Action) -> Held {
         match action {
-            Action::RecordClusterId => self.recorded.cluster_id = Some(ClusterId("cluster".to_owned())),
+            Action::RecordClusterId => {
+                self.recorded.cluster_id = Some(ClusterId(format!("cluster-{}", self.serial())));
+            }
             Action::RecordAdoption { cluster_id } => {
                 self.recorded.cluster_id = Some(cluster_id.clone());
                 self.recorded.bootstrapped = true;
@@ -209,209 +182,13 @@ impl World {
             Action::RecordFirst { node, disk } => self.recorded.first = Some((*node, disk.clone())),
             Action::RecordBootstrapped => self.recorded.bootstrapped = true,
             Action::RecordAvailable => self.recorded.became_available = true,
-            Action::Bootstrap { node, disk, .. } => self.bootstrap(*node, disk),
+            Action::Bootstrap { cluster_id, node, disk } => self.bootstrap(cluster_id, *node, disk)?,
             Action::Reserve { planned_on, abandon } => self.reserve(*planned_on, *abandon),
-            Action::AddLearner { planned_on, node, disk, .. } => self.add(*planned_on, *node, disk),
-            Action::ChangeMembers { planned_on, changes } => self.change(*planned_on, changes),
-            Action::Transfer { to } => {
-                assert!(self.voters().contains(to), "a transfer to {to}, which is no voter");
-                if self.lives(*to) && self.leader.is_some() {
-                    self.leader = Some(*to);
-                }
-            }
-            object => self.perform_on_objects(object),
+            Action::AddLearner { planned_on, node, disk, .. } => self.add(*planned_on, *node, disk)?,
+            Action::ChangeMembers { planned_on, changes } => self.change(*planned_on, changes)?,
+            Action::Transfer { to } => self.transfer(*to),
+            object => self.perform_on_objects(object)?,
         }
-    }
-
-    fn bootstrap(&mut self, node: NodeId, disk: &DiskId) {
-        let Some(holds) = self.disks.get_mut(&node) else { return };
-        if holds.id == *disk && holds.node.is_none() {
-            assert!(!self.began, "the cluster begins a second time");
-            self.began = true;
-            holds.node = Some(node);
-            self.members.insert(node, (disk.clone(), Role::Voter));
-            self.joined.entry(node).or_default().insert(disk.clone());
-            self.next_node = node.0 + 1;
-            self.configuration = 1;
-        }
-    }
-
-    fn reserve(&mut self, planned_on: Position, abandon: Option<NodeId>) {
-        if planned_on == self.position()
-            && self.leader.is_some()
-            && (self.reserved.is_none() || self.reserved == abandon)
-        {
-            self.reserved = Some(NodeId(self.next_node));
-            self.next_node += 1;
-        }
-    }
-
-    fn add(&mut self, planned_on: Position, node: NodeId, disk: &DiskId) {
-        if planned_on != self.position() || self.leader.is_none() || self.reserved != Some(node) {
-            return;
-        }
-        self.reserved = None;
-        self.configuration += 1;
-        self.members.insert(node, (disk.clone(), Role::Learner));
-        self.behind.insert(node);
-        let disks = self.joined.entry(node).or_default();
-        disks.insert(disk.clone());
-        assert_eq!(disks.len(), 1, "id {node} is used with another disk");
-        if let Some(holds) = self.disks.get_mut(&node).filter(|holds| holds.id == *disk) {
-            holds.node = Some(node);
-        }
-    }
-
-    fn change(&mut self, planned_on: Position, changes: &[Change]) {
-        if planned_on != self.position() {
-            return;
-        }
-        for change in changes {
-            let mut next = self.members.clone();
-            match change {
-                Change::Promote(node) => {
-                    let able = self.lives(*node) && !self.behind.contains(node);
-                    let Some(member) = next.get_mut(node).filter(|_| able) else { return };
-                    member.1 = Role::Voter;
-                }
-                Change::Demote(node) => {
-                    assert_ne!(self.leader, Some(*node), "the leader is demoted without a transfer");
-                    let Some(member) = next.get_mut(node) else { return };
-                    member.1 = Role::Learner;
-                }
-                Change::Remove(node) => {
-                    assert_ne!(self.leader, Some(*node), "the leader is removed without a transfer");
-                    next.remove(node);
-                }
-            }
-            // Refused as Unsafe.
-            if self.leader.is_none() || !self.majority(&next) {
-                return;
-            }
-            self.members = next;
-            self.configuration += 1;
-        }
-    }
-
-    fn perform_on_objects(&mut self, action: &Action) {
-        let serial = self.serial();
-        let template = self.spec.template.clone();
-        let cluster_id = self.recorded.cluster_id.clone();
-        match action {
-            Action::CreateClaim { node } => {
-                let claim = Claim {
-                    uid: Uid(serial),
-                    cluster_id,
-                    removed: false,
-                    deleting: false,
-                    pinned_to_lost_node: false,
-                };
-                self.objects.entry(*node).or_default().claim.get_or_insert(claim);
-            }
-            Action::CreateSet { node } => {
-                let set = Set { uid: Uid(serial), replicas: 1, template, replace: false, deleting: false };
-                self.objects.entry(*node).or_default().set.get_or_insert(set);
-            }
-            Action::ScaleSet { node, uid, replicas } => {
-                self.with_set(*node, uid, |set| set.replicas = *replicas)
-            }
-            Action::UpdateSet { node, uid } => self.with_set(*node, uid, |set| set.template = template),
-            Action::DeletePod { node, uid } => {
-                let Some(objects) = self.objects.get_mut(node) else { return };
-                if objects.pod.as_ref().is_some_and(|pod| pod.uid == *uid) {
-                    objects.pod = None;
-                }
-            }
-            Action::DeleteSet { node, uid } => {
-                assert!(!self.members.contains_key(node), "the StatefulSet of member {node} is deleted");
-                let Some(objects) = self.objects.get_mut(node) else { return };
-                if objects.set.as_ref().is_some_and(|set| set.uid == *uid) {
-                    (objects.set, objects.pod) = (None, None);
-                }
-            }
-            Action::DeleteClaim { node, uid } => {
-                assert!(!self.members.contains_key(node), "the volume of member {node} is deleted");
-                if self
-                    .objects
-                    .get(node)
-                    .and_then(|objects| objects.claim.as_ref())
-                    .is_some_and(|claim| claim.uid == *uid)
-                {
-                    self.drop_claim(*node);
-                }
-            }
-            Action::MarkRemoved { node, uid } => {
-                assert!(!self.members.contains_key(node), "the volume of member {node} is marked");
-                let Some(objects) = self.objects.get_mut(node) else { return };
-                if let Some(claim) = objects.claim.as_mut().filter(|claim| claim.uid == *uid) {
-                    claim.removed = true;
-                }
-            }
-            other => unreachable!("{other:?} is no action on objects"),
-        }
-    }
-
-    fn with_set(&mut self, node: NodeId, uid: &Uid, edit: impl FnOnce(&mut Set)) {
-        if let Some(set) =
-            self.objects.get_mut(&node).and_then(|objects| objects.set.as_mut()).filter(|set| set.uid == *uid)
-        {
-            edit(set);
-        }
-    }
-
-    fn drop_claim(&mut self, node: NodeId) {
-        if let Some(objects) = self.objects.get_mut(&node) {
-            objects.claim = None;
-        }
-        self.disks.remove(&node);
-    }
-
-    // -- what happens to it from outside
-
-    pub fn kill_pod(&mut self, node: NodeId) {
-        if let Some(objects) = self.objects.get_mut(&node) {
-            objects.pod = None;
-        }
-        self.elect();
-    }
-
-    pub fn wipe(&mut self, node: NodeId) {
-        self.drop_claim(node);
-        self.kill_pod(node);
-    }
-
-    pub fn delete_set(&mut self, node: NodeId) {
-        if let Some(objects) = self.objects.get_mut(&node) {
-            objects.set = None;
-        }
-        self.kill_pod(node);
-    }
-
-    pub fn ask_to_replace(&mut self, node: NodeId) {
-        if let Some(set) = self.objects.get_mut(&node).and_then(|objects| objects.set.as_mut()) {
-            set.replace = true;
-        }
-    }
-
-    pub fn claims(&self) -> impl Iterator<Item = (&NodeId, &Claim)> {
-        self.objects.iter().filter_map(|(node, objects)| Some((node, objects.claim.as_ref()?)))
-    }
-
-    pub fn template_of(&self, node: NodeId) -> Option<&Template> {
-        Some(&self.objects.get(&node)?.pod.as_ref()?.template)
-    }
-
-    fn elect(&mut self) {
-        if !self.leader.is_some_and(|leader| self.lives(leader)) || !self.majority(&self.members) {
-            self.leader = self
-                .voters()
-                .into_iter()
-                .find(|node| self.lives(*node))
-                .filter(|_| self.majority(&self.members));
-        }
-    }
-
-    pub fn leader(&self) -> Option<NodeId> {
-        self.leader
+        Ok(())
     }
 }
