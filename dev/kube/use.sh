@@ -25,6 +25,9 @@ can_use_kube() {
       fail "the Kubernetes that KUBECONFIG names does not answer; unset KUBECONFIG to have one started on this machine"
   else
     [ "$(id -u)" -eq 0 ] || fail "root is needed to start a Kubernetes on this machine; or set KUBECONFIG to a cluster of yours, such as one of kind"
+    if (. dev/kube/env.sh && other_kubernetes_runs); then
+      fail "this machine runs another Kubernetes (there are KUBE- rules in iptables), which is not disturbed: set KUBECONFIG to it"
+    fi
     command -v go >/dev/null || fail "Go is needed to build a Kubernetes: install it (go.dev/dl); or set KUBECONFIG to a cluster of yours"
   fi
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use e2e::load::{Options, run};
+use e2e::load::{Options, fill, run};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -30,6 +30,21 @@ enum Command {
         #[arg(long, default_value = "load/")]
         prefix: String,
     },
+    /// Write values that stay
+    Fill {
+        /// Nodes or a Service, each host:port, separated by commas
+        #[arg(long, value_delimiter = ',')]
+        endpoints: Vec<String>,
+        /// How many
+        #[arg(long)]
+        values: u64,
+        /// Of how many bytes each
+        #[arg(long)]
+        bytes: usize,
+        /// All keys begin with this
+        #[arg(long, default_value = "fill/")]
+        prefix: String,
+    },
     /// Tell the kv-load that is the first process of this container to stop
     Stop,
 }
@@ -39,6 +54,12 @@ async fn main() -> ExitCode {
     match Command::parse() {
         Command::Run { endpoints, clients, rate, most, prefix } => {
             load(Options { endpoints, clients, rate, most, prefix }).await
+        }
+        Command::Fill { endpoints, values, bytes, prefix } => {
+            match fill(endpoints, &prefix, values, bytes).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error.to_string()),
+            }
         }
         Command::Stop => match kill_process(Pid::INIT, Signal::TERM) {
             Ok(()) => ExitCode::SUCCESS,

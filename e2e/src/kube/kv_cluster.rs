@@ -1,12 +1,16 @@
 //! A `KvCluster`, as its users handle it.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
-use super::command::{CommandError, image};
+use super::command::{CommandError, image, kubectl};
 use super::load_pod::LoadPod;
 use super::namespace::Namespace;
 
-/// Writes that show that a load goes on.
+/// Requests of an ordinary load in a second,
+const RATE: u32 = 200;
+/// and writes that show that it goes on.
 const ENOUGH: u64 = 300;
 
 /// A `KvCluster` in a namespace.
@@ -55,7 +59,7 @@ impl<'a> KvCluster<'a> {
     /// # Errors
     /// See [`LoadPod::start`] and [`LoadPod::more`].
     pub async fn under_load(&self, load: &str) -> Result<LoadPod<'a>, CommandError> {
-        let load = LoadPod::start(self.namespace, load, &self.endpoint()).await?;
+        let load = LoadPod::start(self.namespace, load, &self.endpoint(), RATE).await?;
         load.more(ENOUGH).await?;
         Ok(load)
     }
@@ -139,21 +143,69 @@ impl<'a> KvCluster<'a> {
         Ok(self.get().await?["status"]["leader"].as_u64().unwrap_or_default())
     }
 
-    /// Name and uid of each of its pods.
+    /// Name, uid and number of restarts of each of its pods.
     ///
     /// # Errors
     /// Kubernetes refuses.
     pub async fn pods(&self) -> Result<Vec<(String, String)>, CommandError> {
         let selector = format!("kvcluster.dev/cluster={}", self.name);
-        let columns = "jsonpath={range .items[*]}{.metadata.name} {.metadata.uid}{\"\\n\"}{end}";
+        let columns = "jsonpath={range .items[*]}{.metadata.name} {.metadata.uid} \
+                       {.status.containerStatuses[0].restartCount}{\"\\n\"}{end}";
         let printed = self.namespace.kubectl(&["get", "pods", "-l", &selector, "-o", columns]).await?;
         let mut pods: Vec<_> = printed
             .lines()
             .filter_map(|line| line.split_once(' '))
-            .map(|(name, uid)| (name.to_owned(), uid.to_owned()))
+            .map(|(name, life)| (name.to_owned(), life.to_owned()))
             .collect();
         pods.sort();
         Ok(pods)
+    }
+
+    /// Waits until nothing is left to be done or waited for, whatever its spec asked for when.
+    ///
+    /// # Errors
+    /// Not within so many seconds.
+    pub async fn wait_at_rest(&self, seconds: u32) -> Result<(), CommandError> {
+        self.wait("condition=Progressing=False", seconds).await
+    }
+
+    /// The folder of this machine that is the volume of a member.
+    ///
+    /// # Errors
+    /// It has none.
+    pub async fn volume(&self, node: u64) -> Result<PathBuf, CommandError> {
+        let (claim, name) = (self.member(node), "jsonpath={.spec.volumeName}");
+        let volume = self.namespace.kubectl(&["get", "pvc", &claim, "-o", name]).await?;
+        let path = kubectl(&["get", "pv", &volume, "-o", "jsonpath={.spec.local.path}"]).await?;
+        if path.is_empty() {
+            let message = "it is no folder of this machine".to_owned();
+            return Err(CommandError::Failed { command: format!("look for volume {volume}"), message });
+        }
+        Ok(path.into())
+    }
+
+    /// Name of the StatefulSet and of the claim of a member.
+    #[must_use]
+    pub fn member(&self, node: u64) -> String {
+        format!("{}-m{node}", self.name)
+    }
+
+    /// Kills the pod of a member without a warning.
+    ///
+    /// # Errors
+    /// It has none.
+    pub async fn kill(&self, node: u64) -> Result<(), CommandError> {
+        let delete = ["delete", "pod", &self.pod(node), "--grace-period=0", "--force"];
+        self.namespace.kubectl(&delete).await.map(drop)
+    }
+
+    /// Runs kvctl in the pod of the leader; what it prints.
+    ///
+    /// # Errors
+    /// It says no.
+    pub async fn kvctl(&self, arguments: &[&str]) -> Result<String, CommandError> {
+        let pod = self.pod(self.leader().await?);
+        self.namespace.kubectl(&[&["exec", &pod, "--", "kvctl"], arguments].concat()).await
     }
 
     /// The pod of a member.

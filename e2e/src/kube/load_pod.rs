@@ -8,7 +8,10 @@ use super::command::{CommandError, image};
 use super::namespace::Namespace;
 use crate::load::Report;
 
+/// How long writes may fail to come,
 const PATIENCE: Duration = Duration::from_secs(60);
+/// and how many come in a second at least, where many are waited for.
+const SLOWEST: u64 = 100;
 
 /// A running kv-load.
 pub struct LoadPod<'a> {
@@ -17,17 +20,22 @@ pub struct LoadPod<'a> {
 }
 
 impl<'a> LoadPod<'a> {
-    /// Starts one; returns when it runs.
+    /// Starts one, with at most so many requests in a second; returns when it runs.
     ///
     /// # Errors
     /// The pod does not run within two minutes, or its log breaks off.
-    pub async fn start(namespace: &'a Namespace, name: &str, endpoint: &str) -> Result<Self, CommandError> {
+    pub async fn start(
+        namespace: &'a Namespace,
+        name: &str,
+        endpoint: &str,
+        rate: u32,
+    ) -> Result<Self, CommandError> {
         let manifest = format!(
             r#"{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "{name}"}}, "spec": {{
               "restartPolicy": "Never", "automountServiceAccountToken": false, "enableServiceLinks": false,
               "securityContext": {{"runAsNonRoot": true, "seccompProfile": {{"type": "RuntimeDefault"}}}},
               "containers": [{{"name": "load", "image": "{image}", "imagePullPolicy": "IfNotPresent",
-                "args": ["run", "--endpoints={endpoint}", "--prefix={name}/"],
+                "args": ["run", "--endpoints={endpoint}", "--prefix={name}/", "--rate={rate}"],
                 "resources": {{"limits": {{"memory": "512Mi"}}}},
                 "securityContext": {{"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
                   "capabilities": {{"drop": ["ALL"]}}}}}}]}}}}"#,
@@ -46,13 +54,13 @@ impl<'a> LoadPod<'a> {
     /// Waits until so many more writes were acknowledged.
     ///
     /// # Errors
-    /// They are not within a minute, or the log cannot be read.
+    /// They are not within a minute and a second for each hundred of them, or the log cannot be read.
     pub async fn more(&self, writes: u64) -> Result<(), CommandError> {
         let wanted = self.written().await? + writes;
-        let begun = Instant::now();
+        let (begun, patience) = (Instant::now(), PATIENCE + Duration::from_secs(writes / SLOWEST));
         while self.written().await? < wanted {
-            if begun.elapsed() > PATIENCE {
-                let message = format!("no {wanted} writes within {} s", PATIENCE.as_secs());
+            if begun.elapsed() > patience {
+                let message = format!("no {wanted} writes within {} s", patience.as_secs());
                 return Err(CommandError::Failed { command: format!("pod {}", self.name), message });
             }
             // kv-load tells once a second, and kubectl cannot wait for a line.
@@ -65,6 +73,16 @@ impl<'a> LoadPod<'a> {
         let log = self.namespace.kubectl(&["logs", &self.name, "--tail=100"]).await?;
         let last = log.lines().rev().find_map(|line| line.split_once(" writes acknowledged")?.0.parse().ok());
         Ok(last.unwrap_or_default())
+    }
+
+    /// Writes so many values of so many bytes, beside its load.
+    ///
+    /// # Errors
+    /// One is refused.
+    pub async fn fill(&self, endpoint: &str, values: u64, bytes: u64) -> Result<(), CommandError> {
+        let [values, bytes] = [format!("--values={values}"), format!("--bytes={bytes}")];
+        let fill = ["kv-load", "fill", &format!("--endpoints={endpoint}"), &values, &bytes];
+        self.namespace.kubectl(&[&["exec", &self.name, "--"], &fill[..]].concat()).await.map(drop)
     }
 
     /// Stops it; what its clients saw, checked by itself.

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use super::command::{CommandError, kubectl, kubectl_stdin};
 use super::helm::Operator;
 
-/// Made for one test, with pod security enforced as in a careful installation; removed at its end, unless the test
-/// failed: dev/e2e says how to look around.
+/// Made for one test, with pod security enforced as in a careful installation.
 pub struct Namespace {
     name: String,
 }
@@ -21,7 +20,7 @@ impl Namespace {
         kubectl(&["delete", "namespace", &name, "--ignore-not-found", "--timeout=180s"]).await?;
         let manifest = format!(
             "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels:\n    \
-             pod-security.kubernetes.io/enforce: restricted\n"
+             pod-security.kubernetes.io/enforce: restricted\n    kvcluster.dev/e2e: \"true\"\n"
         );
         kubectl_stdin(&["apply", "-f", "-"], &manifest).await?;
         let namespace = Self { name };

@@ -3,11 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod crashes;
 mod faults;
 mod life;
+mod measure;
 mod operator;
+mod outages;
 mod short;
 
+use e2e::kube::Ended;
 use e2e::load::Report;
 
 /// During every planned step no write fails, and 99 of 100 take less than a second.

@@ -1,8 +1,8 @@
-//! What the operator must not do, and what it survives.
+//! The operator at rest, upgraded, uninstalled, and tested by its own chart.
 
 use std::time::Duration;
 
-use e2e::kube::{AuditLog, KvCluster, LoadPod, Operator, scene};
+use e2e::kube::{KvCluster, LocalKube, Operator, scene};
 use tokio::time::sleep;
 
 use crate::assert_undisturbed;
@@ -13,7 +13,7 @@ async fn an_idle_cluster_causes_no_writes() {
         KvCluster::running(namespace, 3, 120).await?;
         // Its last status may be on its way.
         sleep(Duration::from_secs(30)).await;
-        let log = AuditLog::from_now().expect("the audit log of dev/kube");
+        let log = LocalKube::find()?.audit_log()?;
         sleep(Duration::from_secs(300)).await;
         assert_eq!(log.changes_by(Operator::USER)?, Vec::<String>::new());
         Ok(())
@@ -56,33 +56,15 @@ async fn clusters_outlive_the_chart() {
     .await;
 }
 
-/// The operator ends right after each of its actions, is restarted, and goes on.
 #[tokio::test]
-async fn the_operator_crashes_after_each_action() {
-    const GROWTH: [&str; 5] = ["reserve", "create-claim", "create-set", "add-learner", "change-members"];
-    const SHRINK: [&str; 4] = ["transfer", "change-members", "scale-set", "delete-set"];
-    let steps = GROWTH.map(|action| (action, 5)).into_iter().chain(SHRINK.map(|action| (action, 3)));
-    scene("crashes", async |namespace| {
-        let cluster = KvCluster::running(namespace, 3, 120).await?;
-        for (action, replicas) in steps {
-            // Each from the other size.
-            cluster.scale(8 - replicas).await?;
-            cluster.wait_available(300).await?;
-            let name = format!("load-{action}-{replicas}");
-            let load = LoadPod::start(namespace, &name, &cluster.endpoint()).await?;
-            crash_after(&format!("KV_OPERATOR_EXIT_AFTER={action}")).await?;
-            cluster.scale(replicas).await?;
-            cluster.wait_available(300).await?;
-            crash_after("KV_OPERATOR_EXIT_AFTER-").await?;
-            assert_undisturbed(&format!("crashes after {action}"), &load.stop().await?);
-            assert_eq!(cluster.members().await?.len(), replicas as usize, "after {action}");
-        }
+async fn helm_test_tells_whether_clusters_work() {
+    scene("helm-test", async |_| {
+        let verdict = Operator::test().await?;
+        assert!(verdict.contains("Succeeded") && !verdict.contains("Failed"), "{verdict}");
+        Operator::install(&["test.image=localhost/nowhere:1", "test.timeout=20s"]).await?;
+        let failed = Operator::test().await.expect_err("no member can start").to_string();
+        assert!(failed.contains("Failed"), "{failed}");
         Ok(())
     })
     .await;
-}
-
-async fn crash_after(environment: &str) -> Result<(), e2e::kube::CommandError> {
-    Operator::kubectl(&["set", "env", "deployment/kvcluster", environment]).await?;
-    Operator::kubectl(&["rollout", "status", "deployment/kvcluster", "--timeout=120s"]).await.map(drop)
 }

@@ -15,11 +15,8 @@ async fn three_members_are_ready_within_a_minute() {
         println!("three members: available after {:.1} s", took.as_secs_f64());
         assert!(took < Duration::from_secs(60), "three members: available after {took:?}");
         assert_eq!(cluster.members().await?.len(), 3);
-        let [put, get] = [&["put", "greeting", "hello"][..], &["get", "greeting"]];
-        let pod = cluster.pod(cluster.leader().await?);
-        namespace.kubectl(&[&["exec", &pod, "--", "kvctl"], put].concat()).await?;
-        let got = namespace.kubectl(&[&["exec", &pod, "--", "kvctl"], get].concat()).await?;
-        assert_eq!(got.trim_end(), "hello");
+        cluster.kvctl(&["put", "greeting", "hello"]).await?;
+        assert_eq!(cluster.kvctl(&["get", "greeting"]).await?.trim_end(), "hello");
         Ok(())
     })
     .await;
@@ -54,8 +51,9 @@ async fn the_pod_of_the_leader_is_killed() {
         let cluster = KvCluster::running(namespace, 3, 120).await?;
         let members = cluster.members().await?;
         let load = cluster.under_load("load").await?;
-        let pod = cluster.pod(cluster.leader().await?);
-        namespace.kubectl(&["delete", "pod", &pod, "--grace-period=0", "--force"]).await?;
+        let leader = cluster.leader().await?;
+        let pod = cluster.pod(leader);
+        cluster.kill(leader).await?;
         load.more(300).await?;
         namespace.wait(&format!("pod/{pod}"), "create", 60).await?;
         namespace.wait(&format!("pod/{pod}"), "condition=Ready", 120).await?;
