@@ -299,6 +299,11 @@ impl<E> Queue<E> {
         self.heap.pop().map(|due| (due.at, due.event))
     }
 
+    /// When the next event is due.
+    pub fn next_at(&self) -> Option<u64> {
+        self.heap.peek().map(|due| due.at)
+    }
+
     /// Everything happens later by so much, in the same order.
     pub fn put_off(&mut self, by: u64) {
         let later = self.heap.drain().map(|due| Due { at: due.at + by, ..due });

@@ -120,6 +120,57 @@ pub enum MemberOp {
     Abandon,
 }
 
+/// What users, Kubernetes and the operators' own machines do under the planner.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum KubeFault {
+    /// The user wants another number of members.
+    Scale {
+        /// So many.
+        replicas: u32,
+    },
+    /// The user pauses the operator, or lets it go on.
+    Pause {
+        /// Whether it only looks.
+        paused: bool,
+    },
+    /// The user changes what pods are made from.
+    Template {
+        /// Pods of it cannot run, until the user corrects that after so long.
+        bad_for: Option<u64>,
+    },
+    /// The user wants another member in place of one.
+    Replace,
+    /// The user changes what happens to volumes of removed members.
+    Retention,
+    /// The user wants silent members replaced after so many milliseconds, or does not.
+    ReplaceAfter {
+        /// On the planner's clock.
+        millis: Option<u64>,
+    },
+    /// A pod is deleted.
+    DeletePod,
+    /// A StatefulSet is deleted.
+    DeleteSet,
+    /// A volume claim is deleted, and the pod that uses it.
+    DeleteClaim,
+    /// A volume comes back empty.
+    WipeVolume,
+    /// The machine of a volume is gone for ever: its pod cannot run anywhere else.
+    LoseMachine,
+    /// The operator that acts is killed.
+    KillOperator,
+    /// The operator that acts is stopped, and goes on later.
+    StopOperator {
+        /// For so long.
+        length: u64,
+    },
+    /// The API server cannot be reached.
+    Outage {
+        /// For so long.
+        length: u64,
+    },
+}
+
 /// What happens. `pick` selects the victim when it happens; times are in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub enum FaultKind {
@@ -272,6 +323,13 @@ pub enum FaultKind {
         /// Length.
         length: u64,
     },
+    /// Of clusters under the planner.
+    Kube {
+        /// What.
+        fault: KubeFault,
+        /// Of which member.
+        pick: u32,
+    },
 }
 
 /// A fault and its time.
@@ -307,6 +365,10 @@ pub enum Family {
     ShortOfSpace,
     DataLost,
     Suspend,
+    Scale,
+    User,
+    Destroy,
+    Operator,
 }
 
 /// What happens to groups of cores, and how often in relation to the others.
@@ -352,6 +414,30 @@ pub const OF_NODES: [(Family, u64); 20] = [
     (Family::ShortOfSpace, 1),
     (Family::DataLost, 1),
     (Family::Suspend, 2),
+];
+
+/// What happens to clusters under the planner.
+pub const OF_CLUSTERS: [(Family, u64); 20] = [
+    (Family::Scale, 16),
+    (Family::User, 16),
+    (Family::Destroy, 8),
+    (Family::Operator, 8),
+    (Family::Crash, 5),
+    (Family::CrashMany, 2),
+    (Family::Pause, 3),
+    (Family::Partition, 4),
+    (Family::Storm, 1),
+    (Family::LaneStall, 1),
+    (Family::Fade, 2),
+    (Family::DiskStall, 1),
+    (Family::FsyncError, 1),
+    (Family::BitFlip, 2),
+    (Family::Rollback, 2),
+    (Family::Drift, 1),
+    (Family::WallJump, 1),
+    (Family::SlowDisk, 1),
+    (Family::ShortOfSpace, 1),
+    (Family::DataLost, 1),
 ];
 
 /// Draws `count` faults of `families` between `from` and `to`; `election` is the scale of all lengths.
@@ -445,7 +531,34 @@ fn draw(rng: &mut Rng, family: Family, election: u64) -> FaultKind {
         Family::SlowDisk => FaultKind::SlowDisk { pick, length: length * 2 },
         Family::ShortOfSpace => FaultKind::ShortOfSpace { mask: rng.next() as u32, length },
         Family::DataLost => FaultKind::DataLost { pick, age: rng.range(election / 4, election * 6) },
+        Family::Scale | Family::User | Family::Destroy | Family::Operator => {
+            FaultKind::Kube { fault: kube(rng, family, election), pick }
+        }
         Family::Suspend => FaultKind::Suspend { length: rng.range(58_000, 140_000) * 1_000_000 },
+    }
+}
+
+fn kube(rng: &mut Rng, family: Family, election: u64) -> KubeFault {
+    match (family, rng.below(8)) {
+        (Family::Scale, _) => KubeFault::Scale { replicas: rng.range(1, 5) as u32 },
+        (Family::User, 0) => KubeFault::Pause { paused: rng.coin() },
+        (Family::User, 1..=3) => {
+            let bad_for = rng.per_mille(300).then(|| rng.range(election * 2, election * 20));
+            KubeFault::Template { bad_for }
+        }
+        (Family::User, 4 | 5) => KubeFault::Replace,
+        (Family::User, 6) => KubeFault::Retention,
+        (Family::User, _) => {
+            KubeFault::ReplaceAfter { millis: rng.pick(&[None, Some(15_000), Some(40_000)]) }
+        }
+        (Family::Destroy, 0..=2) => KubeFault::DeletePod,
+        (Family::Destroy, 3) => KubeFault::DeleteSet,
+        (Family::Destroy, 4) => KubeFault::DeleteClaim,
+        (Family::Destroy, 5) => KubeFault::LoseMachine,
+        (Family::Destroy, _) => KubeFault::WipeVolume,
+        (_, 0..=2) => KubeFault::StopOperator { length: rng.range(election / 2, election * 12) },
+        (_, 3 | 4) => KubeFault::Outage { length: rng.range(election / 2, election * 10) },
+        _ => KubeFault::KillOperator,
     }
 }
 
@@ -478,12 +591,12 @@ mod tests {
     fn a_schedule_is_sorted_and_every_family_is_drawn() {
         let mut drawn = std::collections::BTreeSet::new();
         for seed in 0..200 {
-            let families = if seed % 2 == 0 { &OF_GROUPS[..] } else { &OF_NODES };
+            let families = [&OF_GROUPS[..], &OF_NODES, &OF_CLUSTERS][seed as usize % 3];
             let faults = schedule(&mut Rng::new(seed, 9), families, 20, (5, 5_000), 100_000);
             assert_eq!(faults.len(), 20);
             assert!(faults.is_sorted_by_key(|f| f.at));
             drawn.extend(faults.iter().map(|f| format!("{:?}", f.kind).split(' ').next().map(str::to_owned)));
         }
-        assert_eq!(drawn.len(), OF_GROUPS.len() + 4);
+        assert_eq!(drawn.len(), OF_GROUPS.len() + 5);
     }
 }

@@ -145,7 +145,8 @@ impl World {
             | FaultKind::SlowDisk { .. }
             | FaultKind::ShortOfSpace { .. }
             | FaultKind::DataLost { .. }
-            | FaultKind::Suspend { .. } => {}
+            | FaultKind::Suspend { .. }
+            | FaultKind::Kube { .. } => {}
         }
         Ok(true)
     }

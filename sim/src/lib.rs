@@ -10,7 +10,7 @@
 //!   inject    faults; heal: their end, after which everything must recover
 //!   monitor   rules checked after every event
 //!   run       one seed from plan to verdict; shrink: fewer faults that still fail
-//!   nodes     the same for whole nodes
+//!   nodes     the same for whole nodes; planner: clusters of them under the planner and operators that crash
 //! ```
 
 mod apply;
@@ -31,6 +31,7 @@ mod network;
 pub mod nodes;
 mod operator;
 pub mod plan;
+pub mod planner;
 mod process;
 mod rng;
 pub mod run;

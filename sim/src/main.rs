@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sim::nodes::Nodes;
+use sim::planner::Clusters;
 use sim::run::Groups;
 
 /// The deterministic simulator of KvCluster.
@@ -29,6 +30,9 @@ enum Command {
     /// The same for whole nodes: `run`, `replay` and `canaries`.
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),
+    /// The same for whole clusters under the planner: `run`, `replay` and `canaries`.
+    #[command(subcommand, arg_required_else_help = true)]
+    Plan(PlanCommand),
 }
 
 #[derive(Subcommand)]
@@ -38,6 +42,16 @@ enum StoreCommand {
     /// Run one seed of whole nodes again and print everything that happens.
     Replay(cli::replay::Arguments),
     /// Plant each known bug of the store and count the seeds until it is found.
+    Canaries(cli::canaries::Arguments),
+}
+
+#[derive(Subcommand)]
+enum PlanCommand {
+    /// Run many seeds of clusters under the planner; a failing one prints the command that replays it.
+    Run(cli::run::Arguments),
+    /// Run one seed of a cluster under the planner again and print everything that happens.
+    Replay(cli::replay::Arguments),
+    /// Plant each known bug of an operator and count the seeds until it is found.
     Canaries(cli::canaries::Arguments),
 }
 
@@ -51,6 +65,9 @@ fn main() -> ExitCode {
         Command::Store(StoreCommand::Run(arguments)) => cli::run::run::<Nodes>(&arguments),
         Command::Store(StoreCommand::Replay(arguments)) => cli::replay::replay::<Nodes>(&arguments),
         Command::Store(StoreCommand::Canaries(arguments)) => cli::canaries::canaries::<Nodes>(&arguments),
+        Command::Plan(PlanCommand::Run(arguments)) => cli::run::run::<Clusters>(&arguments),
+        Command::Plan(PlanCommand::Replay(arguments)) => cli::replay::replay::<Clusters>(&arguments),
+        Command::Plan(PlanCommand::Canaries(arguments)) => cli::canaries::canaries::<Clusters>(&arguments),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

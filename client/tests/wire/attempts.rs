@@ -95,7 +95,9 @@ async fn the_leader_is_found_and_followed() {
     let follower = Node::start(redirect).await;
     let client = follower.builder().connect().await.unwrap();
     client.put("k", "v").await.unwrap();
-    assert_eq!(follower.seen(|seen| seen.items.len()), 2);
+    // The session, and the write; again if the look at the cluster that a redirection causes came in between, since this
+    // node says there that nobody leads.
+    assert!(follower.seen(|seen| seen.items.len()) >= 2);
     assert_eq!(leader.seen(|seen| seen.attempts().len()), 1);
     // By what a node says of the cluster.
     let follower = Node::start(|_, _| Act::Silence).await;

@@ -10,6 +10,7 @@ use store::timestamp::Timestamp;
 use super::coverage::Mark;
 use super::event::Event;
 use super::history::{Done, Outcome};
+use super::host::Host;
 use super::plan::Plan;
 use super::world::World;
 use crate::rng::Rng;
@@ -148,6 +149,12 @@ fn is_numbered(request: &Request) -> bool {
     matches!(request, Request::Write(Write { attempt: Some(_), .. }))
 }
 
+/// Any host that may run.
+fn somewhere(hosts: &[Host], rng: &mut Rng) -> usize {
+    let open: Vec<usize> = (0..hosts.len()).filter(|host| !hosts[*host].held).collect();
+    open.get(rng.index(open.len())).copied().unwrap_or_default()
+}
+
 impl World {
     /// A client asks something, or asks again.
     pub(super) fn wake(&mut self, client: usize) -> Result<(), Violation> {
@@ -167,7 +174,7 @@ impl World {
     }
 
     fn attempt(&mut self, client: usize) -> Result<(), Violation> {
-        let (token, hosts) = (self.token(), self.hosts.len());
+        let token = self.token();
         let rng = &mut self.rng.client;
         let state = &mut self.clients[client];
         let Some(op) = &mut state.op else { return Ok(()) };
@@ -183,7 +190,7 @@ impl World {
             _ => 0,
         };
         let stray = !state.pinned && rng.per_mille(self.plan.stray.max(anywhere));
-        let host = if stray { rng.index(hosts) } else { state.leader };
+        let host = if stray { somewhere(&self.hosts, rng) } else { state.leader };
         let late = if rng.per_mille(self.plan.late) { self.plan.patience * 6 } else { 1_500_000 };
         let at = self.now + rng.range(50_000, late);
         self.waiting.insert(token, client);
@@ -195,12 +202,11 @@ impl World {
     /// An attempt takes too long.
     pub(super) fn give_up(&mut self, client: usize, token: u64) -> Result<(), Violation> {
         self.waiting.remove(&token);
-        let hosts = self.hosts.len();
         let state = &mut self.clients[client];
         let Some(op) = state.op.as_mut().filter(|op| op.token == Some(token)) else { return Ok(()) };
         op.maybe |= !matches!(op.request, Request::Read(_));
         if !state.pinned {
-            state.leader = self.rng.client.index(hosts);
+            state.leader = somewhere(&self.hosts, &mut self.rng.client);
         }
         self.again(client)
     }
@@ -313,7 +319,7 @@ impl World {
             return;
         }
         let known = leader.and_then(|leader| self.address.get(&leader).copied());
-        let hosts = self.hosts.len();
-        self.clients[client].leader = known.unwrap_or_else(|| self.rng.client.index(hosts));
+        let elsewhere = || somewhere(&self.hosts, &mut self.rng.client);
+        self.clients[client].leader = known.unwrap_or_else(elsewhere);
     }
 }

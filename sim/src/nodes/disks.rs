@@ -36,14 +36,14 @@ fn stored(disk: &Disk) -> Option<StoredReplica> {
 
 impl World {
     /// Hosts on which replicas live or lived: those that faults should meet.
-    pub(super) fn victims(&self) -> Vec<usize> {
+    pub(crate) fn victims(&self) -> Vec<usize> {
         let is_victim =
             |h: &usize| self.hosts[*h].condition == Condition::Fine && self.hosts[*h].disk.node().is_some();
         (0..self.hosts.len()).filter(is_victim).collect()
     }
 
     /// Whether a disk does not hold what the others know it for.
-    pub(super) fn is_gone(&self, node: NodeId, disk: DiskId) -> bool {
+    pub(crate) fn is_gone(&self, node: NodeId, disk: DiskId) -> bool {
         let Some(host) = self.address.get(&node).map(|h| &self.hosts[*h]) else { return true };
         host.condition != Condition::Fine
             || host.disk.id != disk
@@ -52,11 +52,12 @@ impl World {
 
     /// Whether a majority of good disks is left in every configuration that is in force anywhere if this host's
     /// disk goes; and nobody is about to make the group smaller, not knowing.
-    pub(super) fn may_destroy(&self, host: usize) -> bool {
+    pub(crate) fn may_destroy(&self, host: usize) -> bool {
         let Some(node) = self.hosts[host].disk.node() else { return true };
         let is_doomed = |host: &usize| self.hosts[*host].rolled_back || self.hosts[*host].damaged;
         let doomed = |other: NodeId| self.address.get(&other).is_some_and(is_doomed);
         !self.operator.is_busy()
+            && !self.outside.as_ref().is_some_and(|outside| outside.is_busy)
             && self.configurations_in_force().iter().all(|(_, configuration)| {
                 let voters = configuration.voters().count();
                 let bad = configuration.voters().filter(|other| {
@@ -68,7 +69,7 @@ impl World {
     }
 
     /// Every configuration that some replica holds for the one in force, in memory or on its disk.
-    pub(super) fn configurations_in_force(&self) -> Vec<(LogPosition, Arc<Configuration>)> {
+    pub(crate) fn configurations_in_force(&self) -> Vec<(LogPosition, Arc<Configuration>)> {
         let mut found = Vec::new();
         for host in 0..self.hosts.len() {
             if let Some(status) = self.status(host) {
@@ -91,7 +92,7 @@ impl World {
     }
 
     /// Stops a host and gives it a new, empty disk; its old ids are never used again.
-    pub(super) fn replace_disk(&mut self, host: usize) -> Result<(), Violation> {
+    pub(crate) fn replace_disk(&mut self, host: usize) -> Result<(), Violation> {
         self.stop(host)?;
         let ids: Vec<NodeId> = self.address.iter().filter(|(_, h)| **h == host).map(|(n, _)| *n).collect();
         self.operator.burn(ids);
@@ -105,7 +106,7 @@ impl World {
     }
 
     /// A bit of the log or of the data flips, the process stops, and the restart or a later use finds it.
-    pub(super) fn flip_bit(&mut self, host: usize, pick: u32, down: u64) -> Result<bool, Violation> {
+    pub(crate) fn flip_bit(&mut self, host: usize, pick: u32, down: u64) -> Result<bool, Violation> {
         let Some(status) = self.status(host).filter(|_| self.may_destroy(host)) else { return Ok(false) };
         self.crash(host, down)?;
         let disk = &self.hosts[host].disk;
@@ -135,7 +136,7 @@ impl World {
     }
 
     /// An old copy of the data, or nothing, is put back beside the present log.
-    pub(super) fn lose_data(&mut self, host: usize) -> Result<(), Violation> {
+    pub(crate) fn lose_data(&mut self, host: usize) -> Result<(), Violation> {
         let Some(copy) = self.hosts[host].checkpoint.take() else { return Ok(()) };
         let free = self.watch.is_none() && self.healing.is_none();
         if !free || !self.hosts[host].is_live() || self.hosts[host].damaged || !self.may_destroy(host) {
@@ -166,7 +167,7 @@ impl World {
 
     /// Puts an old copy of a disk back, if a leader in office can recognise it: an earlier boot of this disk
     /// acknowledged more to it in its term, or it knows of more boots.
-    pub(super) fn roll_back(&mut self, host: usize) -> Result<(), Violation> {
+    pub(crate) fn roll_back(&mut self, host: usize) -> Result<(), Violation> {
         let Some(copy) = self.hosts[host].checkpoint.take() else { return Ok(()) };
         let free = self.watch.is_none() && self.healing.is_none();
         if !free || !self.hosts[host].is_live() || self.hosts[host].damaged || !self.may_destroy(host) {
@@ -197,7 +198,7 @@ impl World {
     }
 
     /// A store says that its disk lost data: nobody but one whose disk did may say so.
-    pub(super) fn note_lost(&mut self, host: usize) -> Result<(), Violation> {
+    pub(crate) fn note_lost(&mut self, host: usize) -> Result<(), Violation> {
         let lost = self.status(host).is_some_and(|status| status.raft.role == RoleKind::LostDisk);
         if !lost {
             return Ok(());
@@ -216,7 +217,7 @@ impl World {
 
     /// Looks after a rolled-back disk until it is recognised. Where the leader loses its office before, the
     /// disk is taken away before it could vote for a new one: nobody could know any more.
-    pub(super) fn check_watch(&mut self) -> Result<(), Violation> {
+    pub(crate) fn check_watch(&mut self) -> Result<(), Violation> {
         let Some(watch) = self.watch else { return Ok(()) };
         let host = watch.host;
         let leader = self.address.get(&watch.leader).copied().unwrap_or(host);

@@ -10,6 +10,8 @@ use crate::world::Violation;
 
 /// Elections that recovery may take.
 const PATIENCE: u64 = 120;
+/// The same where somebody outside has more to do than the operator.
+const LONG_PATIENCE: u64 = 800;
 /// Requests that each client must get answered after the faults.
 const PROGRESS: u64 = 3;
 
@@ -30,7 +32,8 @@ impl World {
         self.net.heal();
         self.net.weather = Weather { loss: 0, duplicate: 0, reorder: 0, straggle: 0, ..self.plan.weather };
         let done_before = self.clients.iter().map(|client| client.done()).collect();
-        let deadline = self.now + self.plan.election * PATIENCE;
+        let patience = if self.outside.is_some() { LONG_PATIENCE } else { PATIENCE };
+        let deadline = self.now + self.plan.election * patience;
         self.healing = Some(Healing { deadline, done_before, settling: false });
         self.operator.settle();
         self.clients.iter_mut().for_each(super::client::Client::unpin);
@@ -58,7 +61,9 @@ impl World {
                 self.clients.iter_mut().for_each(super::client::Client::stop);
             }
             Some(trouble) if self.now > healing.deadline => {
-                let detail = format!("{PATIENCE} election timeouts after the last fault, {trouble}");
+                let since = self.plan.end / self.plan.election;
+                let late = self.now / self.plan.election - since;
+                let detail = format!("{late} election timeouts after the last fault, {trouble}");
                 return Err(Violation::new("liveness", detail));
             }
             Some(_) => {}
@@ -89,7 +94,11 @@ impl World {
             return Some(format!("client {client} waits for an answer"));
         }
         let Some((_, leader)) = self.leader() else { return Some("there is no leader".to_owned()) };
-        self.wrong_size(&leader).or_else(|| self.behind(&leader))
+        let trouble = match &self.outside {
+            Some(outside) => outside.trouble.clone(),
+            None => self.wrong_size(&leader),
+        };
+        trouble.or_else(|| self.behind(&leader))
     }
 
     /// What is missing for the size that was asked for, as far as there are hosts.

@@ -87,6 +87,8 @@ pub struct Host {
     pub free: u64,
     /// What the disk is good for.
     pub condition: Condition,
+    /// Nothing starts the process.
+    pub held: bool,
     /// The process runs.
     pub up: bool,
     /// Counts starts and stops: events of another number are stale.
@@ -143,6 +145,7 @@ impl Host {
             wall,
             free: u64::MAX,
             condition: Condition::Fine,
+            held: false,
             up: false,
             process: 0,
             paused: false,

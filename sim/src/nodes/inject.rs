@@ -52,6 +52,12 @@ impl World {
                 self.suspend(length);
                 Ok(true)
             }
+            FaultKind::Kube { fault, pick } => {
+                if let Some(outside) = &mut self.outside {
+                    outside.faults.push((fault, pick));
+                }
+                Ok(false)
+            }
             FaultKind::Crash { pick, .. }
             | FaultKind::Pause { pick, .. }
             | FaultKind::LaneStall { pick, .. }

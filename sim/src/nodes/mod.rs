@@ -7,7 +7,7 @@
 //!   host       a machine: log, data, clock, and while it runs a store
 //!   process    starts and stops; shell: what a store wants done; snapshot: snapshots on their way
 //!   client     one request at a time, retried; workload: what is asked; history: what came of it
-//!   operator   membership; inject: faults; disks: those that destroy; heal: their end
+//!   operator   membership; outside: somebody else in its place; inject: faults; disks: those that destroy; heal: their end
 //!   monitor    the log as it is applied, and a state machine that nothing happens to
 //!   rules      what the entries of a log may do; check: the histories, replayed by timestamp on a model map
 //!   tails      what leaders keep of their logs for those who catch up
@@ -20,19 +20,20 @@ mod disks;
 mod event;
 mod heal;
 pub mod history;
-mod host;
+pub(crate) mod host;
 mod inject;
 pub mod model;
 mod monitor;
 mod operator;
-mod plan;
+pub(crate) mod outside;
+pub(crate) mod plan;
 mod process;
 pub mod rules;
 mod shell;
 mod snapshot;
 mod tails;
 mod workload;
-mod world;
+pub(crate) mod world;
 
 use store::canary::{Canary, Planted};
 
@@ -68,7 +69,7 @@ impl Simulation for Nodes {
         let plan = Plan { faults: job.faults(), ..Plan::draw(job.seed) };
         match guarded(|| World::new(plan, job.seed, Trace::new(job.keep_text))) {
             Ok(mut world) => {
-                report.violation = guarded(|| world.run()).err();
+                report.violation = guarded(|| world.start().and_then(|()| world.run())).err();
                 world.report(&mut report);
             }
             Err(violation) => report.violation = Some(violation),

@@ -61,6 +61,11 @@ impl Monitor {
         LogIndex(self.entries.len() as u64)
     }
 
+    /// Every entry that was applied anywhere, from the first on.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// A host has applied an entry.
     ///
     /// # Errors

@@ -97,6 +97,10 @@ impl World {
         self.trace.note(self.now, [14, host as u64, token, u64::from(answer.is_ok())], || {
             format!("h{host} answers request {token} with {answer:?}")
         });
+        if let Some(outside) = &mut self.outside {
+            outside.answers.push((token, answer.clone()));
+            return;
+        }
         if self.operator.call.take_if(|call| call.token == token).is_none() {
             return;
         }

@@ -59,6 +59,8 @@ pub struct Plan {
     pub patience: u64,
     /// Ticks come late by at most this.
     pub tick_late: u64,
+    /// More events than any run needs: beyond, something spins.
+    pub most_events: u64,
     /// When the faults end.
     pub end: u64,
     /// The faults.
@@ -106,6 +108,7 @@ impl Plan {
             think: rng.pick(&[3 * MILLI, 10 * MILLI, 40 * MILLI]),
             patience: rng.pick(&[election / 5, election, election * 2, election * 3]),
             tick_late: rng.pick(&[0, 0, MILLI, election / 20]),
+            most_events: 500_000,
             end,
             faults,
         }

@@ -13,8 +13,8 @@ use crate::world::Violation;
 
 impl World {
     /// Starts a host's process from what its disk holds.
-    pub(super) fn boot(&mut self, host: usize) -> Result<(), Violation> {
-        if self.hosts[host].up {
+    pub(crate) fn boot(&mut self, host: usize) -> Result<(), Violation> {
+        if self.hosts[host].up || self.hosts[host].held {
             return Ok(());
         }
         let (nonce, seed) = (self.rng.identity.next(), self.rng.identity.next());
@@ -50,7 +50,7 @@ impl World {
     }
 
     /// The store says that the process must stop.
-    pub(super) fn stopped(&mut self, host: usize, fault: &StoreFault) -> Result<(), Violation> {
+    pub(crate) fn stopped(&mut self, host: usize, fault: &StoreFault) -> Result<(), Violation> {
         let (code, state) = (fault.exit_code(), &mut self.hosts[host]);
         match (code, state.failing.take()) {
             (ExitCode::Sync, Some(down)) => {
@@ -69,19 +69,19 @@ impl World {
     }
 
     /// A part of the disk failed where the shell itself called it.
-    pub(super) fn failed(&mut self, host: usize, fault: impl Into<StoreFault>) -> Result<(), Violation> {
+    pub(crate) fn failed(&mut self, host: usize, fault: impl Into<StoreFault>) -> Result<(), Violation> {
         self.stopped(host, &fault.into())
     }
 
     /// Stops a host's process; it starts again after `down`.
-    pub(super) fn crash(&mut self, host: usize, down: u64) -> Result<(), Violation> {
+    pub(crate) fn crash(&mut self, host: usize, down: u64) -> Result<(), Violation> {
         self.stop(host)?;
         self.queue.push(self.now + down, Event::Boot { host });
         Ok(())
     }
 
     /// Stops a host's process.
-    pub(super) fn stop(&mut self, host: usize) -> Result<(), Violation> {
+    pub(crate) fn stop(&mut self, host: usize) -> Result<(), Violation> {
         if !self.hosts[host].up {
             return Ok(());
         }
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// Whether an armed crash strikes here; then the process is down.
-    pub(super) fn strikes(&mut self, host: usize, point: CrashPoint) -> Result<bool, Violation> {
+    pub(crate) fn strikes(&mut self, host: usize, point: CrashPoint) -> Result<bool, Violation> {
         let Some(armed) = self.hosts[host].armed else { return Ok(false) };
         if armed.point != point || self.watch.is_some() {
             return Ok(false);
@@ -142,7 +142,7 @@ impl World {
     }
 
     /// A paused process goes on, and finds everything that waited in no particular order.
-    pub(super) fn resume(&mut self, host: usize) -> Result<(), Violation> {
+    pub(crate) fn resume(&mut self, host: usize) -> Result<(), Violation> {
         if !self.hosts[host].paused {
             return Ok(());
         }
@@ -161,7 +161,7 @@ impl World {
     }
 
     /// Adds what the core of a process that ends has counted.
-    pub(super) fn count_core(&mut self, host: usize) {
+    pub(crate) fn count_core(&mut self, host: usize) {
         let now = self.hosts[host].now(self.now);
         let Some(store) = &self.hosts[host].store else { return };
         let status = store.status(now);

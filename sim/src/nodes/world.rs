@@ -16,6 +16,7 @@ use super::history::Done;
 use super::host::{Disk, Host};
 use super::monitor::Monitor;
 use super::operator::Operator;
+use super::outside::Outside;
 use super::plan::Plan;
 use super::tails::Tails;
 use crate::clock::Clock;
@@ -26,40 +27,40 @@ use crate::run::Report;
 use crate::trace::Trace;
 use crate::world::{Streams, Violation, random_disk};
 
-/// More events than any run needs: beyond, something spins.
-const MOST_EVENTS: u64 = 500_000;
 /// The wall clocks of all hosts are about this, in milliseconds.
 const WALL: u64 = 1_700_000_000_000;
 
 /// Everything.
 pub struct World {
-    pub(super) plan: Plan,
-    pub(super) now: u64,
-    pub(super) queue: Queue<Event>,
-    pub(super) trace: Trace,
-    pub(super) rng: Streams,
-    pub(super) net: Network,
-    pub(super) hosts: Vec<Host>,
-    pub(super) address: BTreeMap<NodeId, usize>,
-    pub(super) clients: Vec<Client>,
+    pub(crate) plan: Plan,
+    pub(crate) now: u64,
+    pub(crate) queue: Queue<Event>,
+    pub(crate) trace: Trace,
+    pub(crate) rng: Streams,
+    pub(crate) net: Network,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) address: BTreeMap<NodeId, usize>,
+    pub(crate) clients: Vec<Client>,
     /// Which client waits for the answer.
-    pub(super) waiting: BTreeMap<u64, usize>,
-    pub(super) operator: Operator,
-    pub(super) history: Vec<Done>,
-    pub(super) monitor: Monitor,
-    pub(super) tails: Tails,
-    pub(super) coverage: Coverage,
-    pub(super) cluster: ClusterId,
-    pub(super) watch: Option<Watch>,
-    pub(super) healing: Option<Healing>,
-    pub(super) tokens: u64,
+    pub(crate) waiting: BTreeMap<u64, usize>,
+    pub(crate) operator: Operator,
+    /// In place of the operator, one who drives this world from outside.
+    pub(crate) outside: Option<Outside>,
+    pub(crate) history: Vec<Done>,
+    pub(crate) monitor: Monitor,
+    pub(crate) tails: Tails,
+    pub(crate) coverage: Coverage,
+    pub(crate) cluster: ClusterId,
+    pub(crate) watch: Option<Watch>,
+    pub(crate) healing: Option<Healing>,
+    pub(crate) tokens: u64,
     /// Counts beginnings and ends of requests.
-    pub(super) moments: u64,
-    pub(super) injected: u64,
-    pub(super) operations: u64,
-    pub(super) checked: u64,
-    pub(super) events: u64,
-    pub(super) done: bool,
+    pub(crate) moments: u64,
+    pub(crate) injected: u64,
+    pub(crate) operations: u64,
+    pub(crate) checked: u64,
+    pub(crate) events: u64,
+    pub(crate) done: bool,
 }
 
 impl World {
@@ -78,10 +79,11 @@ impl World {
             Host::new(Disk::empty(random_disk(&mut rng.identity)), clock, wall, plan.hosts)
         });
         let hosts = hosts.collect();
-        let mut world = World {
+        Ok(World {
             net: Network::new(plan.hosts, plan.weather),
             clients: Client::all(&plan, &mut rng.client),
             operator: Operator::new(plan.voters, plan.learners),
+            outside: None,
             cluster: ClusterId(u128::from(rng.identity.next())),
             monitor: Monitor::new(&plan.settings)?,
             tails: Tails::default(),
@@ -104,12 +106,14 @@ impl World {
             trace,
             rng,
             hosts,
-        };
-        world.start()?;
-        Ok(world)
+        })
     }
 
-    fn start(&mut self) -> Result<(), Violation> {
+    /// All hosts start, and the first voters begin the cluster.
+    ///
+    /// # Errors
+    /// A rule that does not even hold at the start.
+    pub fn start(&mut self) -> Result<(), Violation> {
         for host in 0..self.hosts.len() {
             self.boot(host)?;
         }
@@ -120,16 +124,21 @@ impl World {
             let request = AdminRequest::Bootstrap { cluster: self.cluster, voters: voters.clone() };
             self.admin(host, request)?;
         }
+        self.queue.push(self.plan.election * 2, Event::Operate);
+        self.schedule();
+        Ok(())
+    }
+
+    /// Clients, faults and their end are on their way.
+    pub(crate) fn schedule(&mut self) {
         for client in 0..self.clients.len() {
             let at = self.plan.election / 2 + self.rng.client.below(self.plan.election);
             self.queue.push(at, Event::Wake { client });
         }
-        self.queue.push(self.plan.election * 2, Event::Operate);
         for (number, fault) in self.plan.faults.iter().enumerate() {
             self.queue.push(fault.at, Event::Fault(number));
         }
         self.queue.push(self.plan.end, Event::Heal);
-        Ok(())
     }
 
     /// Runs to the end.
@@ -138,14 +147,30 @@ impl World {
     /// The first rule that did not hold.
     pub fn run(&mut self) -> Result<(), Violation> {
         while !self.done {
-            let Some((at, event)) = self.queue.pop() else {
-                return Err(Violation::new("liveness", "nothing will ever happen again".to_owned()));
-            };
-            assert!(at >= self.now, "time does not go back");
-            self.now = at;
-            self.dispatch(event)?;
-            self.check_watch()?;
+            self.step()?;
         }
+        self.finish()
+    }
+
+    /// The next event.
+    ///
+    /// # Errors
+    /// A rule does not hold.
+    pub(crate) fn step(&mut self) -> Result<(), Violation> {
+        let Some((at, event)) = self.queue.pop() else {
+            return Err(Violation::new("liveness", "nothing will ever happen again".to_owned()));
+        };
+        assert!(at >= self.now, "time does not go back");
+        self.now = at;
+        self.dispatch(event)?;
+        self.check_watch()
+    }
+
+    /// The end: states and histories are checked.
+    ///
+    /// # Errors
+    /// A rule did not hold.
+    pub(crate) fn finish(&mut self) -> Result<(), Violation> {
         for host in 0..self.hosts.len() {
             self.compare(host)?;
         }
@@ -170,10 +195,10 @@ impl World {
     }
 
     /// Handles one event.
-    pub(super) fn dispatch(&mut self, event: Event) -> Result<(), Violation> {
+    pub(crate) fn dispatch(&mut self, event: Event) -> Result<(), Violation> {
         self.events += 1;
-        if self.events > MOST_EVENTS {
-            return Err(Violation::new("liveness", format!("more than {MOST_EVENTS} events")));
+        if self.events > self.plan.most_events {
+            return Err(Violation::new("liveness", format!("more than {} events", self.events - 1)));
         }
         if let Some(host) = event.process_host()
             && self.hosts[host].paused
@@ -209,23 +234,23 @@ impl World {
     }
 
     /// Whether the process of an event still runs.
-    pub(super) fn runs(&self, host: usize, process: u64) -> bool {
+    pub(crate) fn runs(&self, host: usize, process: u64) -> bool {
         self.hosts[host].store.is_some() && self.hosts[host].process == process
     }
 
     /// What a host shows of its replica.
-    pub(super) fn status(&self, host: usize) -> Option<ReplicaStatus> {
+    pub(crate) fn status(&self, host: usize) -> Option<ReplicaStatus> {
         let state = &self.hosts[host];
         state.store.as_ref()?.replica_status(state.now(self.now), FIRST_RANGE)
     }
 
     /// Up to where a host has applied.
-    pub(super) fn applied(&self, host: usize) -> LogIndex {
+    pub(crate) fn applied(&self, host: usize) -> LogIndex {
         self.status(host).map_or(LogIndex::ZERO, |status| status.applied.position.index)
     }
 
     /// The host whose replica leads in the highest term, with its status.
-    pub(super) fn leader(&self) -> Option<(usize, Status)> {
+    pub(crate) fn leader(&self) -> Option<(usize, Status)> {
         let mut found: Option<(usize, Status)> = None;
         for host in (0..self.hosts.len()).filter(|host| self.hosts[*host].is_live()) {
             let Some(status) = self.status(host).map(|status| status.raft) else { continue };
@@ -237,13 +262,13 @@ impl World {
     }
 
     /// An unused number for a caller of a store.
-    pub(super) fn token(&mut self) -> u64 {
+    pub(crate) fn token(&mut self) -> u64 {
         self.tokens += 1;
         self.tokens
     }
 
     /// Asks a node as an administrator does; the answer goes to the operator.
-    pub(super) fn admin(&mut self, host: usize, request: AdminRequest) -> Result<u64, Violation> {
+    pub(crate) fn admin(&mut self, host: usize, request: AdminRequest) -> Result<u64, Violation> {
         let (token, now) = (self.token(), self.hosts[host].now(self.now));
         self.trace.note(self.now, [13, host as u64, token, 0], || {
             format!("h{host} is asked (request {token}) for {request:?}")
