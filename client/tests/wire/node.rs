@@ -46,7 +46,8 @@ pub struct Node {
     pub address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
     script: Arc<Script>,
-    cluster: Arc<Mutex<GetClusterResponse>>,
+    /// None: it does not answer that.
+    cluster: Arc<Mutex<Option<GetClusterResponse>>>,
 }
 
 impl Node {
@@ -54,7 +55,7 @@ impl Node {
     pub async fn start(script: impl Fn(usize, &Item) -> Act + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (seen, cluster) = (Arc::default(), Arc::default());
+        let (seen, cluster) = (Arc::default(), Arc::new(Mutex::new(Some(GetClusterResponse::default()))));
         let node = Self { address, seen, script: Arc::new(script), cluster };
         let server = tonic::transport::Server::builder()
             .add_service(KvServer::new(node.clone()))
@@ -71,7 +72,13 @@ impl Node {
             client_address: address.to_string(),
         };
         let members = members.iter().map(member).collect();
-        *self.cluster.lock().unwrap() = GetClusterResponse { term, leader, members, ..Default::default() };
+        *self.cluster.lock().unwrap() =
+            Some(GetClusterResponse { term, leader, members, ..Default::default() });
+    }
+
+    /// It says nothing of the cluster from now on.
+    pub fn says_nothing(&self) {
+        *self.cluster.lock().unwrap() = None;
     }
 
     pub fn seen<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
@@ -203,6 +210,7 @@ impl Cluster for Node {
         &self,
         _: Request<GetClusterRequest>,
     ) -> Result<Response<GetClusterResponse>, Status> {
-        Ok(Response::new(self.cluster.lock().unwrap().clone()))
+        let answer = self.cluster.lock().unwrap().clone();
+        answer.map(Response::new).ok_or_else(|| Status::unavailable("as the test says"))
     }
 }
