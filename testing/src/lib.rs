@@ -9,4 +9,4 @@ mod process;
 
 pub use cluster::Cluster;
 pub use http::get;
-pub use process::{NodeProcess, Options, kv_node, wait_until};
+pub use process::{NodeProcess, Options, kv_node, wait_until, wait_within};

@@ -232,13 +232,21 @@ fn channel(address: SocketAddr) -> Channel {
 ///
 /// # Panics
 /// There is none in time.
-pub async fn wait_until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn wait_until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    wait_within(PATIENCE, what, look).await
+}
+
+/// The same for what takes longer.
+///
+/// # Panics
+/// There is none in time.
+pub async fn wait_within<T>(patience: Duration, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
+        assert!(begun.elapsed() < patience, "{what}: not within {} s", patience.as_secs());
         // A process tells nobody of its state: it has to be asked.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
