@@ -1,19 +1,6 @@
 //! Planted bugs, one at a time, for the tests to catch. Without the feature `canary` none of this exists in the binary.
 
-macro_rules! canaries {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// A known bug that can be planted.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-        pub enum Canary { $($(#[$doc])* $name,)* }
-
-        impl Canary {
-            /// All of them.
-            pub const ALL: &[Canary] = &[$(Canary::$name,)*];
-        }
-    };
-}
-
-canaries! {
+canaries::canaries! {
     /// A paused cluster is changed.
     PauseIgnored,
     /// A paused cluster is told to be as the spec wants it.
@@ -64,46 +51,4 @@ canaries! {
     BudgetForgotten,
 }
 
-#[cfg(feature = "canary")]
-mod planted {
-    use std::cell::Cell;
-
-    use super::Canary;
-
-    thread_local! {
-        static PLANTED: Cell<Option<Canary>> = const { Cell::new(None) };
-    }
-
-    /// A bug that is planted in this thread for as long as this lives.
-    #[derive(Debug)]
-    pub struct Planted(Option<Canary>);
-
-    impl Planted {
-        /// Plants a bug, or none.
-        #[must_use]
-        pub fn new(canary: Option<Canary>) -> Self {
-            Self(PLANTED.replace(canary))
-        }
-    }
-
-    impl Drop for Planted {
-        fn drop(&mut self) {
-            PLANTED.set(self.0);
-        }
-    }
-
-    pub(crate) fn planted(canary: Canary) -> bool {
-        PLANTED.get() == Some(canary)
-    }
-}
-
-#[cfg(feature = "canary")]
-pub use planted::Planted;
-#[cfg(feature = "canary")]
-pub(crate) use planted::planted;
-
-/// No bug is planted.
-#[cfg(not(feature = "canary"))]
-pub(crate) const fn planted(_: Canary) -> bool {
-    false
-}
+canaries::planting!();

@@ -1,26 +1,7 @@
 //! Planted bugs, one at a time, for the simulator to catch. Without the feature `canary` none of this exists
 //! in the binary.
 
-macro_rules! canaries {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// A known bug that can be planted.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-        pub enum Canary { $($(#[$doc])* $name,)* }
-
-        impl Canary {
-            /// All of them.
-            pub const ALL: &[Canary] = &[$(Canary::$name,)*];
-
-            /// Its name on the command line.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Canary::$name => stringify!($name),)* }
-            }
-        }
-    };
-}
-
-canaries! {
+canaries::canaries! {
     /// Waits: a candidate takes office before its own term and vote are durable.
     OfficeBeforeDurability,
     /// Waits: a vote is granted before it is durable.

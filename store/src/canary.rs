@@ -3,26 +3,7 @@
 
 use crate::engine::Batch;
 
-macro_rules! canaries {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// A known bug that can be planted.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-        pub enum Canary { $($(#[$doc])* $name,)* }
-
-        impl Canary {
-            /// All of them.
-            pub const ALL: &[Canary] = &[$(Canary::$name,)*];
-
-            /// Its name on the command line.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Canary::$name => stringify!($name),)* }
-            }
-        }
-    };
-}
-
-canaries! {
+canaries::canaries! {
     /// A failed condition is answered at once, whatever becomes of what it looked at.
     ConditionOnUncommitted,
     /// A failed condition is answered before what it looked at is applied; the leadership is confirmed.
@@ -77,43 +58,13 @@ canaries! {
     AppendsDamaged,
 }
 
+canaries::planting!();
+
+/// What `call` gives without any planted bug.
 #[cfg(feature = "canary")]
-mod planted {
-    use std::cell::Cell;
-
-    use super::Canary;
-
-    thread_local! {
-        static PLANTED: Cell<Option<Canary>> = const { Cell::new(None) };
-    }
-
-    /// A bug that is planted in this thread for as long as this lives.
-    #[derive(Debug)]
-    pub struct Planted(Option<Canary>);
-
-    impl Planted {
-        /// Plants a bug, or none.
-        #[must_use]
-        pub fn new(canary: Option<Canary>) -> Self {
-            Self(PLANTED.replace(canary))
-        }
-    }
-
-    impl Drop for Planted {
-        fn drop(&mut self) {
-            PLANTED.set(self.0);
-        }
-    }
-
-    /// What `call` gives without any planted bug.
-    pub fn without<T>(call: impl FnOnce() -> T) -> T {
-        let _none = Planted::new(None);
-        call()
-    }
-
-    pub(crate) fn planted(canary: Canary) -> bool {
-        PLANTED.get() == Some(canary)
-    }
+pub fn without<T>(call: impl FnOnce() -> T) -> T {
+    let _none = Planted::new(None);
+    call()
 }
 
 /// The batch; for the planted bugs a part of it that is written before, on its own.
@@ -136,17 +87,6 @@ pub(crate) fn tear(mut batch: Batch) -> (Option<Batch>, Batch) {
 #[cfg(not(feature = "canary"))]
 pub(crate) const fn tear(batch: Batch) -> (Option<Batch>, Batch) {
     (None, batch)
-}
-
-#[cfg(feature = "canary")]
-pub(crate) use planted::planted;
-#[cfg(feature = "canary")]
-pub use planted::{Planted, without};
-
-/// No bug is planted.
-#[cfg(not(feature = "canary"))]
-pub(crate) const fn planted(_: Canary) -> bool {
-    false
 }
 
 #[cfg(test)]
