@@ -59,7 +59,7 @@ pub enum RetainedVolumes {
 }
 
 /// What the operator wrote into the status earlier.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
     /// Drawn before anything was made.
     pub cluster_id: Option<ClusterId>,

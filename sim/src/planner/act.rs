@@ -56,7 +56,7 @@ impl World {
         Some(match action {
             Action::CreateClaim { node } => {
                 let claim = Claim {
-                    cluster_id: cluster.status.cluster_id.clone(),
+                    cluster_id: cluster.status.recorded.cluster_id.clone(),
                     removed: false,
                     is_on_lost_machine: false,
                     given_up: false,

@@ -136,7 +136,7 @@ impl World {
         }
         let mut observed = Observed {
             spec: cluster.spec.clone(),
-            recorded: cluster.status.recorded(),
+            recorded: cluster.status.recorded.clone(),
             remembered: pass.remembered.clone(),
             leader: pass.view.clone(),
             leaderless_millis: pass.leaderless,

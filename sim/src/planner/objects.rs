@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use planner::{ClusterId, Condition, DiskId, NodeId, Position, Recorded, Spec, Template};
+use planner::{ClusterId, Condition, NodeId, Recorded, Spec, Template};
 
 /// So many states of a list are kept.
 const KEPT: usize = 40;
@@ -182,34 +182,10 @@ pub struct Cluster {
 /// The status of a KvCluster.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
-    /// Drawn once.
-    pub cluster_id: Option<ClusterId>,
-    /// The first voter.
-    pub first: Option<(NodeId, DiskId)>,
-    /// It began.
-    pub bootstrapped: bool,
-    /// The voters reached their number.
-    pub became_available: bool,
-    /// Of the last look at a leader.
-    pub voters: Vec<NodeId>,
-    /// Where that was.
-    pub configuration_at: Position,
+    /// For the next plans.
+    pub recorded: Recorded,
     /// As planned last.
     pub conditions: Vec<Condition>,
     /// The generation for which everything was as it should be.
     pub settled: u64,
-}
-
-impl Status {
-    /// For a plan.
-    pub fn recorded(&self) -> Recorded {
-        Recorded {
-            cluster_id: self.cluster_id.clone(),
-            first: self.first.clone(),
-            bootstrapped: self.bootstrapped,
-            became_available: self.became_available,
-            voters: self.voters.clone(),
-            configuration_at: self.configuration_at,
-        }
-    }
 }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use planner::{Action, LeaderView, NodeId, Plan, Remembered, plan};
+use planner::{Action, LeaderView, NodeId, Plan, Recorded, Remembered, plan};
 
 use super::canary::Bug;
 use super::coverage::Mark;
 use super::event::{Event, Process, Step, Write};
 use super::look::Said;
-use super::objects::{Claim, Cluster, List, Pod, Set, Status, Stored};
+use super::objects::{Claim, Cluster, List, Pod, Set, Stored};
 use super::world::{CLUSTER, World};
 
 /// The lease is free again so many election timeouts after it was renewed last,
@@ -269,7 +269,7 @@ impl World {
         let (now, canary) = (self.now(), self.bug());
         let second = self.election() / 1_000;
         let Operator { pass: Some(pass), memory, .. } = &mut self.operators[at] else { return };
-        let ours = pass.cluster.object.status.cluster_id.clone();
+        let ours = pass.cluster.object.status.recorded.cluster_id.clone();
         let leads = |(node, said): (&NodeId, &Said)| {
             let (term, _) = said.leads.as_ref().filter(|_| said.report.cluster_id == ours)?;
             Some((*term, *node))
@@ -291,7 +291,7 @@ impl World {
         pass.leaderless = (now - *memory.leader_seen.get_or_insert(now)) / second;
         if canary == Some(Bug::OldMemberList) {
             pass.view = memory.aged(pass.view.take());
-            pass.cluster.object.status.configuration_at = planner::Position::default();
+            pass.cluster.object.status.recorded.configuration_at = planner::Position::default();
         }
         if canary == Some(Bug::ForgetsRemoved)
             && let Some(view) = &pass.view
@@ -355,14 +355,14 @@ impl World {
         }
         if let Some(view) = &pass.view
             && view.committed
-            && view.configuration_at.index >= wanted.configuration_at.index
+            && view.configuration_at.index >= wanted.recorded.configuration_at.index
         {
             let voters = view.members.iter().filter(|member| member.role == planner::Role::Voter);
-            wanted.voters = voters.map(|member| member.node).collect();
-            wanted.configuration_at = view.configuration_at;
+            wanted.recorded.voters = voters.map(|member| member.node).collect();
+            wanted.recorded.configuration_at = view.configuration_at;
         }
         if let Some(action) = &planned.action {
-            record(&mut wanted, action, drawn);
+            record(&mut wanted.recorded, action, drawn);
         }
         let action = planned.action.clone();
         if wanted == pass.cluster.object.status && canary != Some(Bug::WritesAtRest) {
@@ -494,16 +494,16 @@ impl Memory {
 }
 
 /// Writes into the status what an action records there.
-fn record(status: &mut Status, action: &Action, drawn: u64) {
+fn record(recorded: &mut Recorded, action: &Action, drawn: u64) {
     match action {
-        Action::RecordClusterId => status.cluster_id = Some(planner::ClusterId(format!("{drawn:032x}"))),
+        Action::RecordClusterId => recorded.cluster_id = Some(planner::ClusterId(format!("{drawn:032x}"))),
         Action::RecordAdoption { cluster_id } => {
-            status.cluster_id = Some(cluster_id.clone());
-            status.bootstrapped = true;
+            recorded.cluster_id = Some(cluster_id.clone());
+            recorded.bootstrapped = true;
         }
-        Action::RecordFirst { node, disk } => status.first = Some((*node, disk.clone())),
-        Action::RecordBootstrapped => status.bootstrapped = true,
-        Action::RecordAvailable => status.became_available = true,
+        Action::RecordFirst { node, disk } => recorded.first = Some((*node, disk.clone())),
+        Action::RecordBootstrapped => recorded.bootstrapped = true,
+        Action::RecordAvailable => recorded.became_available = true,
         _ => {}
     }
 }

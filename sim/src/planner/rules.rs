@@ -174,13 +174,14 @@ impl World {
     pub(super) fn check_status(&mut self, next: &Status) -> Result<(), Violation> {
         let cluster = self.clusters.list()[&CLUSTER].object.clone();
         let last = &cluster.status;
-        let id_changes = last.cluster_id.is_some() && next.cluster_id != last.cluster_id;
-        let first_changes = last.first.is_some() && next.first != last.first;
+        let id_changes =
+            last.recorded.cluster_id.is_some() && next.recorded.cluster_id != last.recorded.cluster_id;
+        let first_changes = last.recorded.first.is_some() && next.recorded.first != last.recorded.first;
         if id_changes
             || first_changes
-            || last.bootstrapped && !next.bootstrapped
-            || last.became_available && !next.became_available
-            || next.configuration_at.index < last.configuration_at.index
+            || last.recorded.bootstrapped && !next.recorded.bootstrapped
+            || last.recorded.became_available && !next.recorded.became_available
+            || next.recorded.configuration_at.index < last.recorded.configuration_at.index
         {
             return broken("what is recorded stays", format!("{next:?} over {last:?}"));
         }
@@ -194,7 +195,7 @@ impl World {
                 return broken("done is said when it is done", detail);
             }
         }
-        if next.became_available && !last.became_available {
+        if next.recorded.became_available && !last.recorded.became_available {
             let voters = self.committed().unwrap_or_default().voters().count();
             if voters != voters_of(cluster.spec.replicas) {
                 let detail = format!("there are {voters} voters");

@@ -120,7 +120,7 @@ impl World {
 
     /// Whether a disk may go now: a minority, and none that is all there is.
     fn may_destroy(&self, host: usize) -> bool {
-        let began = self.cluster().status.bootstrapped;
+        let began = self.cluster().status.recorded.bootstrapped;
         began && self.nodes.watch.is_none() && self.nodes.leader().is_some() && self.nodes.may_destroy(host)
     }
 

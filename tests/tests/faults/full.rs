@@ -8,10 +8,7 @@ use std::process::Command;
 use process_tests::{Load, verify};
 use testing::Cluster;
 
-use crate::{alone, copy, follower, is_root, lead, three};
-
-/// As documented for a disk that is full.
-const SYNC_ERROR: Option<i32> = Some(71);
+use crate::{SYNC_ERROR, alone, copy, follower, is_root, lead, three};
 
 /// A file system of its own over the data of a node, until it is dropped: larger than the reserve of a node, which is
 /// sent nothing while it has less.

@@ -17,6 +17,9 @@ use proto::admin::v1::TransferLeadershipRequest;
 use testing::{Cluster, Options, wait_until};
 use tokio::sync::{Mutex, MutexGuard};
 
+/// How a node ends whose disk is full, failed, or does not answer, as documented.
+const SYNC_ERROR: Option<i32> = Some(71);
+
 static MACHINE: Mutex<()> = Mutex::const_new(());
 
 /// Waits until no other test runs.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use process_tests::{BadSyncs, Load, verify};
-use testing::wait_until;
+use testing::{Cluster, wait_until};
 use tokio::time::sleep;
 
-use crate::{alone, follower, is_root, three};
+use crate::{SYNC_ERROR, alone, follower, is_root, three};
 
 /// Of each sync: longer than an election takes, and no reason to give the disk up.
 const STALL: Duration = Duration::from_secs(6);
@@ -14,13 +14,22 @@ const STALL: Duration = Duration::from_secs(6);
 const STALLED: Duration = Duration::from_secs(9);
 /// Of each sync: longer than a node waits for its disk.
 const NO_ANSWER: Duration = Duration::from_secs(120);
-/// As documented for a disk that failed or does not answer.
-const SYNC_ERROR: Option<i32> = Some(71);
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whose {
     Leader,
     Follower,
+}
+
+/// Three nodes under load, and the one whose syncs are to go wrong.
+async fn under_load(whose: Whose) -> (Cluster, Load, u64) {
+    let cluster = three().await;
+    let load = Load::start(&cluster, 0);
+    load.more(200).await;
+    let node = match whose {
+        Whose::Leader => cluster.leader().await.node,
+        Whose::Follower => follower(&cluster).await,
+    };
+    (cluster, load, node)
 }
 
 /// The syncs of a node go wrong so that it ends; it is started again on a disk that is well.
@@ -29,13 +38,7 @@ async fn ends(fault: &str, whose: Whose, delay: Option<Duration>) {
     if !is_root(fault) {
         return;
     }
-    let mut cluster = three().await;
-    let load = Load::start(&cluster, 0);
-    load.more(200).await;
-    let node = match whose {
-        Whose::Leader => cluster.leader().await.node,
-        Whose::Follower => follower(&cluster).await,
-    };
+    let (mut cluster, load, node) = under_load(whose).await;
     let syncs = match delay {
         Some(delay) => BadSyncs::that_wait(cluster.node(node), delay).await,
         None => BadSyncs::that_fail(cluster.node(node)).await,
@@ -58,11 +61,7 @@ async fn stalls(fault: &str, whose: Whose) {
     if !is_root(fault) {
         return;
     }
-    let mut cluster = three().await;
-    let load = Load::start(&cluster, 0);
-    load.more(200).await;
-    let leader = cluster.leader().await.node;
-    let node = if whose == Whose::Leader { leader } else { follower(&cluster).await };
+    let (mut cluster, load, node) = under_load(whose).await;
     let syncs = BadSyncs::that_wait(cluster.node(node), STALL).await;
     load.more(200).await;
     if whose == Whose::Leader {
